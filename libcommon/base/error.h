@@ -12,24 +12,24 @@ namespace proa {
 
 // What a caller may decide by. The text of an error is for people only.
 enum class ErrorCode {
-  Internal,          // a bug in proa
-  InvalidArgument,   // what the user typed or a file of the user says is wrong
+  Internal,         // a bug in proa
+  InvalidArgument,  // what the user typed or a file of the user says is wrong
   NotFound,
   AlreadyExists,
   InUse,
   PermissionDenied,
-  Unauthorized,      // a registry wants (other) credentials
-  Corrupt,           // data does not match its digest, size or format
-  Unsupported,       // kernel, machine or peer cannot do it
-  Unavailable,       // network, registry or helper program out of reach
+  Unauthorized,  // a registry wants (other) credentials
+  Corrupt,       // data does not match its digest, size or format
+  Unsupported,   // kernel, machine or peer cannot do it
+  Unavailable,   // network, registry or helper program out of reach
   NoSpace,
-  LimitExceeded,     // a ceiling for foreign input was passed
+  LimitExceeded,  // a ceiling for foreign input was passed
   Cancelled,
-  Io,                // any other system call failure
+  Io,  // any other system call failure
 };
 
-// Names what the program is doing while it lives: if an Error is constructed meanwhile on this thread, the text becomes part of it.
-// Costs two pointer writes; `describe` is called only when something throws.
+// Names what the program is doing while it lives: if an Error is constructed meanwhile on this thread, the text becomes
+// part of it. Costs two pointer writes; `describe` is called only when something throws.
 //   While pulling{[&] { return fmt::format("pulling {}", ref.familiar()); }};
 class WhileBase {
  public:
@@ -64,11 +64,12 @@ class While final : public WhileBase {
 };
 template <typename Describe>
 While(Describe) -> While<Describe>;
-While(const char*) -> While<std::string_view>;
+While(const char*)->While<std::string_view>;
 
 class Error : public std::exception {
  public:
-  // `message` says what failed and with which object: "open /x/y: permission denied". Context of the live While scopes goes before it.
+  // `message` says what failed and with which object: "open /x/y: permission denied". Context of the live While scopes
+  // goes before it.
   Error(ErrorCode code, std::string message, std::string hint = {});
 
   ErrorCode code() const noexcept { return code_; }

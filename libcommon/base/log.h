@@ -7,7 +7,8 @@ namespace proa::log {
 
 enum class Level { Error, Warn, Info, Debug };
 
-// What is printed: everything up to `level` (default Warn). Set once by main; PROA_LOG_LEVEL is read by the command-line layer.
+// What is printed: everything up to `level` (default Warn). Set once by main; PROA_LOG_LEVEL is read by the
+// command-line layer.
 void set_level(Level level);
 Level level();
 

@@ -74,7 +74,8 @@ std::optional<std::pair<std::string_view, std::string_view>> cut(std::string_vie
   return std::pair{text.substr(0, at), text.substr(at + separator.size())};
 }
 
-std::optional<std::pair<std::string_view, std::string_view>> cut_last(std::string_view text, std::string_view separator) {
+std::optional<std::pair<std::string_view, std::string_view>> cut_last(std::string_view text,
+                                                                      std::string_view separator) {
   auto at = text.rfind(separator);
   if (at == std::string_view::npos) return std::nullopt;
   return std::pair{text.substr(0, at), text.substr(at + separator.size())};

@@ -21,7 +21,8 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::vector<std::string> split(std::string_view text, char separator, std::size_t limit);
 // The text before and after the first (last) separator; nullopt when there is none.
 std::optional<std::pair<std::string_view, std::string_view>> cut(std::string_view text, std::string_view separator);
-std::optional<std::pair<std::string_view, std::string_view>> cut_last(std::string_view text, std::string_view separator);
+std::optional<std::pair<std::string_view, std::string_view>> cut_last(std::string_view text,
+                                                                      std::string_view separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 // Without ASCII white space at either end.
 std::string_view trim(std::string_view text);
@@ -41,8 +42,8 @@ std::optional<Integer> parse_integer(std::string_view text, int base = 10) {
   return value;
 }
 
-// Text from images, archives, registries or containers, made safe to print: control bytes become \x1b, \n becomes "\n" (two characters).
-// UTF-8 is kept; bytes that are no UTF-8 are escaped as well.
+// Text from images, archives, registries or containers, made safe to print: control bytes become \x1b, \n becomes "\n"
+// (two characters). UTF-8 is kept; bytes that are no UTF-8 are escaped as well.
 std::string escape_control(std::string_view text);
 
 // The word of `candidates` nearest to `word` (edit distance at most a third of its length), for "did you mean".

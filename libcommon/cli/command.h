@@ -1,5 +1,5 @@
-// Commands as data: a verb, its flags bound to the fields of its options, and what runs it. Help, completions and the synopsis of
-// the manual come from the same declaration. Parsing is cxxopts behind command.cpp; messages are ours.
+// Commands as data: a verb, its flags bound to the fields of its options, and what runs it. Help, completions and the
+// synopsis of the manual come from the same declaration. Parsing is cxxopts behind command.cpp; messages are ours.
 #pragma once
 
 #include <functional>
@@ -20,18 +20,18 @@ using ExitCode = int;
 enum class Complete { None, File, Directory, Image, Container, RunningContainer, Volume, Network };
 
 struct Context {
-  std::string program;           // "proa-run"
-  std::vector<std::string> verb; // {"image", "ls"}
+  std::string program;            // "proa-run"
+  std::vector<std::string> verb;  // {"image", "ls"}
 };
 
 // One flag of a command, type-erased. `apply` stores a value into the command's options.
 struct Flag {
-  std::string name;         // long name; empty when there is only a short one
+  std::string name;  // long name; empty when there is only a short one
   char short_name = 0;
   std::string help;
   std::string placeholder;  // "SECONDS"; empty for a switch
   bool takes_value = false;
-  bool optional_value = false;         // --flag alone means `implicit_value`
+  bool optional_value = false;  // --flag alone means `implicit_value`
   std::string implicit_value = "true";
   bool hidden = false;
   Complete complete = Complete::None;
@@ -42,14 +42,14 @@ struct Command {
   std::string name;
   std::vector<std::string> aliases;
   std::string summary;
-  std::string positional_synopsis;        // "IMAGE [COMMAND [ARG...]]"
+  std::string positional_synopsis;  // "IMAGE [COMMAND [ARG...]]"
   std::size_t min_positionals = 0;
   std::size_t max_positionals = 0;
   bool options_end_at_first_positional = false;  // run, exec, create
   bool hidden = false;
   Complete complete = Complete::None;
   std::vector<Flag> flags;
-  std::vector<Command> subcommands;       // a group when not empty
+  std::vector<Command> subcommands;  // a group when not empty
   std::function<std::shared_ptr<void>()> make_options;
   std::function<void(void*, std::vector<std::string>)> apply_positionals;
   std::function<ExitCode(Context&, const void*)> run;
@@ -117,7 +117,8 @@ class CommandBuilder {
     };
     return std::move(*this);
   }
-  // A value: string, number, std::optional of these, or std::vector of these (the flag may be repeated; commas are kept).
+  // A value: string, number, std::optional of these, or std::vector of these (the flag may be repeated; commas are
+  // kept).
   template <typename Field>
   CommandBuilder&& value(std::string_view names, Field Options::*field, std::string help, std::string placeholder,
                          Complete complete = Complete::None) && {
@@ -132,8 +133,8 @@ class CommandBuilder {
   }
   // A value with a conversion of its own: void(Options&, const std::string&).
   template <typename Setter>
-    requires std::is_invocable_v<Setter, Options&, const std::string&>
-  CommandBuilder&& custom(std::string_view names, Setter setter, std::string help, std::string placeholder) && {
+  requires std::is_invocable_v<Setter, Options&, const std::string&> CommandBuilder &&
+      custom(std::string_view names, Setter setter, std::string help, std::string placeholder) && {
     Flag& flag = add(names, std::move(help));
     flag.takes_value = !placeholder.empty();
     flag.optional_value = placeholder.empty();
@@ -219,8 +220,9 @@ struct Program {
   ExitCode failure = 125;
 };
 
-// Parses argv, runs the command, reports a thrown Error as "Error: ..." and "hint: ..." on stderr. The one place that catches for a program.
-// Built in: --help, --version, --log-level; a hidden verb `__commands` that prints the table as JSON (completions, tests).
+// Parses argv, runs the command, reports a thrown Error as "Error: ..." and "hint: ..." on stderr. The one place that
+// catches for a program. Built in: --help, --version, --log-level; a hidden verb `__commands` that prints the table as
+// JSON (completions, tests).
 ExitCode run_program(const Program& program, int argc, char** argv);
 
 // Prints error and hint as run_program does, foreign bytes escaped.

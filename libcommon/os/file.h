@@ -21,7 +21,8 @@ using Path = std::string;
 UniqueFd open(const Path& path, int flags, mode_t mode = 0, int at = AT_FDCWD);
 // nullopt when there is no such file (ENOENT, ENOTDIR); other errors throw.
 std::optional<UniqueFd> try_open(const Path& path, int flags, mode_t mode = 0, int at = AT_FDCWD);
-// Opens a file that may be hostile: never blocks, never follows a link in the last component, regular files only, at most `max_size` bytes.
+// Opens a file that may be hostile: never blocks, never follows a link in the last component, regular files only, at
+// most `max_size` bytes.
 UniqueFd open_regular(const Path& path, std::uint64_t max_size, int at = AT_FDCWD);
 
 // Reads at most buffer.size() bytes, fewer only at the end of the file. `name` is for the error text.
@@ -43,7 +44,8 @@ std::string read_link(const Path& path, int at = AT_FDCWD);
 
 // mkdir -p; existing directories are fine. Modes of existing ones are left alone.
 void make_dirs(const Path& path, mode_t mode = 0700);
-// rm -rf of one name below `at`, by descriptors (never follows a link); absent is fine. Gives up nothing silently: throws at the first entry that stays.
+// rm -rf of one name below `at`, by descriptors (never follows a link); absent is fine. Gives up nothing silently:
+// throws at the first entry that stays.
 void remove_tree(const Path& path, int at = AT_FDCWD);
 
 // Path of an open descriptor for calls without an *at form: /proc/self/fd/N.

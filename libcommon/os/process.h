@@ -19,11 +19,11 @@ class WaitStatus {
  public:
   explicit WaitStatus(int raw) noexcept : raw_(raw) {}
   bool exited() const noexcept;
-  bool success() const noexcept;              // exited with 0
-  int exit_code() const noexcept;             // of exit(3); -1 when killed
-  int signal() const noexcept;                // 0 when exited
-  int to_exit_code() const noexcept;          // as shells say it: 128 + signal when killed
-  std::string text() const;                   // "exited with 1", "killed by SIGKILL"
+  bool success() const noexcept;      // exited with 0
+  int exit_code() const noexcept;     // of exit(3); -1 when killed
+  int signal() const noexcept;        // 0 when exited
+  int to_exit_code() const noexcept;  // as shells say it: 128 + signal when killed
+  std::string text() const;           // "exited with 1", "killed by SIGKILL"
 
  private:
   int raw_;
@@ -51,17 +51,19 @@ class Child {
 };
 
 struct SpawnPlan {
-  std::string program;                 // searched in PATH unless it has a slash
-  std::vector<std::string> arguments;  // without argv[0]
+  std::string program;                                  // searched in PATH unless it has a slash
+  std::vector<std::string> arguments;                   // without argv[0]
   std::optional<std::vector<std::string>> environment;  // "K=V"; nullopt: ours
-  std::string working_directory;       // empty: ours
-  // Descriptors that the child gets: {ours, number in the child}. 0, 1 and 2 not named here stay as ours. Everything else is closed.
+  std::string working_directory;                        // empty: ours
+  // Descriptors that the child gets: {ours, number in the child}. 0, 1 and 2 not named here stay as ours. Everything
+  // else is closed.
   std::vector<std::pair<int, int>> descriptors;
   bool new_session = false;
-  int parent_death_signal = 0;         // PR_SET_PDEATHSIG; 0: none
+  int parent_death_signal = 0;  // PR_SET_PDEATHSIG; 0: none
 };
 
-// posix_spawn-like, but with a clear error: throws NotFound when the program does not exist. Safe in threaded programs (vfork semantics).
+// posix_spawn-like, but with a clear error: throws NotFound when the program does not exist. Safe in threaded programs
+// (vfork semantics).
 Child spawn(const SpawnPlan& plan);
 
 struct Output {
@@ -75,7 +77,8 @@ Output run(const SpawnPlan& plan, std::string_view input = {}, std::size_t max_o
 // The file that execvp would run, or nullopt. `path`: value of PATH; nullopt takes ours.
 std::optional<std::string> find_program(const std::string& name, std::optional<std::string> path = std::nullopt);
 
-// fork(2) for single-threaded programs: `body` runs in the child, whose exit code is its result; an exception ends the child with 125.
+// fork(2) for single-threaded programs: `body` runs in the child, whose exit code is its result; an exception ends the
+// child with 125.
 Child fork_process(const std::function<int()>& body);
 
 // A process on disk is pid and start time (field 22 of /proc/PID/stat): a recycled pid does not match.

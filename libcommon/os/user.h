@@ -1,4 +1,5 @@
-// Who runs us, and what /etc/subuid and /etc/subgid grant. No NSS: passwd files are read by ourselves (static programs, hostile roots).
+// Who runs us, and what /etc/subuid and /etc/subgid grant. No NSS: passwd files are read by ourselves (static programs,
+// hostile roots).
 #pragma once
 
 #include <sys/types.h>
