@@ -1,0 +1,50 @@
+// Does the store hold what it says, and making it so again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libcommon/io/stream.h"
+#include "libcommon/os/dir.h"
+#include "libcommon/store/store.h"
+
+namespace proa::store {
+
+struct Finding {
+  enum class Kind {
+    BadIndex,     // index.json, an entry or a name of it cannot be read
+    MissingBlob,  // an image needs it
+    BadBlob,      // its bytes do not have its digest or size
+    MissingLayer,
+    BadLayer,      // layer.json, or files changed, missing, cut or added
+    DanglingUse,   // a container's image is not there
+    UnknownFile,   // not ours, in a folder of ours
+    Unreferenced,  // no damage: the next collection takes it
+    Leftover,      // no damage: staging of a dead transaction
+  };
+  Kind kind;
+  std::string object;  // digest, chain id, name or path
+  std::string text;    // what is wrong, in words; paths escaped
+  bool damage() const { return kind != Kind::Unreferenced && kind != Kind::Leftover; }
+};
+
+struct CheckOptions {
+  bool content =
+      true;  // false: fingerprints only; true: layers are made again from their blobs and compared byte by byte
+};
+
+// Reads only (content needs room in staging for the largest layer).
+std::vector<Finding> check(const Store& store, const CheckOptions& options);
+
+struct RepairReport {
+  std::vector<Finding> findings;
+  std::vector<std::string> actions;  // "layer sha256:...: made again", "image x: removed, its config is lost"
+};
+
+// Keeps every intact object: makes damaged layers again from intact blobs; sets aside the rest, so that a plain pull
+// brings it again; drops names of images that lost manifest or config. May be killed at any moment and repeated.
+RepairReport repair(const Store& store, const CheckOptions& options);
+
+}  // namespace proa::store
