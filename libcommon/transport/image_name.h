@@ -1,0 +1,35 @@
+// "transport:reference" as skopeo(1) writes it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libcommon/oci/reference.h"
+
+namespace proa::transport {
+
+enum class Kind { Docker, OciLayout, OciArchive, DockerArchive, Dir, Storage };
+
+// Parsed and checked as far as that goes without touching anything.
+struct ImageName {
+  Kind kind;
+  std::string path;                  // oci, oci-archive, docker-archive, dir
+  std::string image;                 // oci, oci-archive: name in the layout, may be empty
+  std::optional<std::size_t> index;  // docker-archive:path:@N, oci:path:@N
+  std::optional<oci::Reference>
+      reference;   // docker, docker-archive (optional); storage: nullopt when it is an image id
+  std::string id;  // storage: an image id or a prefix of one, when it is no reference
+
+  // docker://name  oci:path[:image]  oci-archive:path[:image]  docker-archive:path[:ref|:@N]  dir:path  storage:name
+  // "containers-storage:" is another word for storage. InvalidArgument with skopeo's words when malformed.
+  static ImageName parse(std::string_view text);
+  // True for text that starts with one of the known transports and a colon.
+  static bool has_transport(std::string_view text);
+
+  std::string str() const;
+};
+
+std::string_view kind_name(Kind kind);  // "docker", "oci-archive"
+
+}  // namespace proa::transport

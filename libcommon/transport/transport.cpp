@@ -1,0 +1,42 @@
+#include "libcommon/transport/transport.h"
+
+#include <fmt/format.h>
+
+#include "libcommon/base/error.h"
+#include "libcommon/io/digest_stream.h"
+
+namespace proa::transport {
+
+oci::Digest ManifestBytes::digest() const { return io::digest_of(bytes); }
+
+ManifestBytes ImageSource::manifest(const std::optional<oci::Digest>& instance, std::stop_token stop) const {
+  ManifestBytes found = read_manifest(instance, std::move(stop));
+  if (found.bytes.size() > oci::kMaxManifestSize) {
+    throw Error(ErrorCode::LimitExceeded,
+                fmt::format("manifest of {} is larger than {} bytes", name(), oci::kMaxManifestSize));
+  }
+  // A name by digest says which bytes are wanted just as an index entry does.
+  std::optional<oci::Digest> expected = instance;
+  if (!expected) {
+    if (auto reference = docker_reference()) expected = reference->digest();
+  }
+  if (expected) {
+    const auto actual = io::digest_of(io::as_bytes(found.bytes), expected->algorithm());
+    if (actual != *expected) {
+      throw Error(ErrorCode::Corrupt,
+                  fmt::format("manifest of {} has digest {}, expected {}", name(), actual.str(), expected->str()));
+    }
+  }
+  return found;
+}
+
+std::unique_ptr<io::Source> ImageSource::blob(const oci::Descriptor& blob, std::stop_token stop) const {
+  return std::make_unique<io::VerifyingSource>(open_blob(blob, std::move(stop)), blob.digest, blob.size,
+                                               fmt::format("blob {} of {}", blob.digest.str(), name()));
+}
+
+void ImageDestination::put_index(const ManifestBytes&, std::stop_token) {
+  throw Error(ErrorCode::Unsupported, fmt::format("{} holds one image only, not an index of several", name()));
+}
+
+}  // namespace proa::transport
