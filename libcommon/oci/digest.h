@@ -1,4 +1,5 @@
-// Content digests. image-spec descriptor.md, "Digests". A Digest exists only validated: it may be used in paths and URLs.
+// Content digests. image-spec descriptor.md, "Digests". A Digest exists only validated: it may be used in paths and
+// URLs.
 #pragma once
 
 #include <compare>
@@ -12,7 +13,8 @@ enum class DigestAlgorithm { Sha256, Sha384, Sha512 };
 
 class Digest {
  public:
-  // "sha256:" and exactly 64 lower-case hex digits (sha384: 96, sha512: 128). Anything else is nullopt / InvalidArgument.
+  // "sha256:" and exactly 64 lower-case hex digits (sha384: 96, sha512: 128). Anything else is nullopt /
+  // InvalidArgument.
   static std::optional<Digest> try_parse(std::string_view text);
   static Digest parse(std::string_view text);
   static Digest from_hex(DigestAlgorithm algorithm, std::string_view hex);
@@ -32,7 +34,8 @@ class Digest {
   std::string text_;
 };
 
-// Distinct things have distinct types: the digest of an uncompressed layer tar, of a stack of layers, of an image config.
+// Distinct things have distinct types: the digest of an uncompressed layer tar, of a stack of layers, of an image
+// config.
 template <typename Tag>
 class TaggedDigest {
  public:

@@ -1,7 +1,8 @@
 // Descriptors, manifests, indexes and image configurations: data, decoding, encoding, validation.
 // image-spec v1.1 {descriptor,manifest,image-index,config}.md; Docker image manifest v2 schema 2. No I/O here.
-// Decoding is strict where readers could disagree: duplicate keys, a manifest that is also an index, a media type that is not the
-// body's, schemaVersion other than 2, negative or fractional sizes, more than 1000 layers, nesting deeper than 100 throw Corrupt.
+// Decoding is strict where readers could disagree: duplicate keys, a manifest that is also an index, a media type that
+// is not the body's, schemaVersion other than 2, keys that differ from ours only in case, negative or fractional sizes,
+// more than 1000 layers, nesting deeper than 100 throw Corrupt.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,8 @@ bool is_manifest_type(std::string_view media_type);  // OCI or Docker schema 2 i
 bool is_layer_type(std::string_view media_type);
 bool is_foreign_layer_type(std::string_view media_type);
 
-// A manifest keeps the bytes it came as: re-encoding would change its digest. Edits are made by building a new one with encode().
+// A manifest keeps the bytes it came as: re-encoding would change its digest. Edits are made by building a new one with
+// encode().
 struct Manifest {
   std::string media_type;
   Descriptor config;
@@ -65,7 +67,8 @@ struct Index {
 
   static Index parse(std::string raw, std::string_view declared_type = {});
   static Index encode(Index fields);
-  // The instance for a platform as containerd chooses it (arm variants, amd64 levels; unknown platforms never); nullopt: none fits.
+  // The instance for a platform as containerd chooses it (arm variants, amd64 levels; unknown platforms never);
+  // nullopt: none fits.
   const Descriptor* select(const Platform& wanted) const;
 };
 
@@ -109,7 +112,11 @@ struct ImageConfig {
   static ImageConfig encode(ImageConfig fields);
 };
 
-// ChainIDs of every prefix of `diff_ids`, image-spec config.md "Layer ChainID". `sha256_hex` hashes (io::digest_of in programs).
+// Throws unless an image of these two can be put together: every layer of a type we know (no +encrypted, no artifact),
+// and as many diff ids as layers. Copying does not need that; storing as layers, running and building do.
+void check_layers(const Manifest& manifest, const ImageConfig& config);
+
+// ChainIDs of every prefix of `diff_ids`, image-spec config.md "Layer ChainID". `hash` is io::digest_of in programs.
 std::vector<ChainId> chain_ids(const std::vector<DiffId>& diff_ids, Digest (*hash)(std::string_view));
 
 }  // namespace proa::oci

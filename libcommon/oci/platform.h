@@ -17,7 +17,7 @@ struct Platform {
 
   // "linux/arm64/v8", "arm64", "linux": containerd's platforms.Parse. InvalidArgument when malformed.
   static Platform parse(std::string_view text);
-  static Platform host();  // of the running machine
+  static Platform host();   // of the running machine
   std::string str() const;  // "linux/arm/v7", normalised
 
   bool operator==(const Platform&) const = default;
