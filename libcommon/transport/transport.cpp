@@ -35,6 +35,8 @@ std::unique_ptr<io::Source> ImageSource::blob(const oci::Descriptor& blob, std::
                                                fmt::format("blob {} of {}", blob.digest.str(), name()));
 }
 
+void ImageDestination::set_origin(const oci::Reference&, const oci::Digest&) {}
+
 void ImageDestination::put_index(const ManifestBytes&, std::stop_token) {
   throw Error(ErrorCode::Unsupported, fmt::format("{} holds one image only, not an index of several", name()));
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -90,6 +91,9 @@ struct BlobPlan {
   std::optional<oci::Digest> digest;
   std::optional<std::uint64_t> size;
   BlobUse use;
+  // Where the content can be had again (empty: it cannot): opens it anew, from an offset on, so that a broken upload
+  // goes on.
+  std::function<std::unique_ptr<io::Source>(std::uint64_t offset)> reopen;
 };
 
 struct StoredBlob {
@@ -107,6 +111,9 @@ class ImageDestination {
   virtual std::string name() const = 0;
   virtual std::optional<oci::Reference> docker_reference() const { return std::nullopt; }
   virtual const DestinationTraits& traits() const = 0;
+
+  // Told before commit(): the image came from this docker reference, where its top manifest or index has this digest.
+  virtual void set_origin(const oci::Reference& name, const oci::Digest& top);
 
   // True: the destination has exactly this blob (or could get it without our bytes, as by a cross-repository mount from
   // `from`), and nothing needs to be sent. From traits().concurrent_blobs threads at once.
