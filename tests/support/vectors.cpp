@@ -46,11 +46,13 @@ std::string difference(const json& test, const Outcome& outcome) {
   return "\n  expected: " + show(test.at("out")) + "\n  answered: " + show(*outcome.value);
 }
 
-void check_case(const json& test, const VectorAnswer& answer, const VectorDeviations& deviations) {
+void check_case(json test, const VectorAnswer& answer, const VectorDeviations& deviations, const VectorShape& shape) {
   const std::string id = test.at("id");
+  if (shape && test.contains("out")) test["out"] = shape(test["out"]);
+  auto shaped = [&](const json& in) { return shape ? shape(answer(in)) : answer(in); };
   std::string problem;
   try {
-    problem = difference(test, outcome_of(answer, test.at("in")));
+    problem = difference(test, outcome_of(shaped, test.at("in")));
   } catch (const std::exception& error) {
     problem = std::string("an exception that is no proa::Error: ") + error.what();
   }
@@ -67,7 +69,8 @@ bool is_empty(const json& value) {
 
 }  // namespace
 
-void check_vectors(const std::string& category, const VectorAnswer& answer, const VectorDeviations& deviations) {
+void check_vectors(const std::string& category, const VectorAnswer& answer, const VectorDeviations& deviations,
+                   const VectorShape& shape) {
   const std::string path = vectors_folder() + "/" + category + ".jsonl";
   std::ifstream file(path);
   if (!file) GTEST_SKIP() << "no vectors here: " << path;
@@ -76,7 +79,7 @@ void check_vectors(const std::string& category, const VectorAnswer& answer, cons
   while (std::getline(file, line)) {
     if (line.empty()) continue;
     ++cases;
-    check_case(json::parse(line), answer, deviations);
+    check_case(json::parse(line), answer, deviations, shape);
   }
   EXPECT_GT(cases, 0) << path << " has no cases";
 }

@@ -16,8 +16,12 @@ using VectorAnswer = std::function<nlohmann::json(const nlohmann::json& in)>;
 // Cases (by id) where we answer differently on purpose, with the reason. They must really differ, or the test fails.
 using VectorDeviations = std::map<std::string, std::string>;
 
+// Brings answer and expected output into one shape before they are compared, such as without_empty_members.
+using VectorShape = std::function<nlohmann::json(const nlohmann::json& out)>;
+
 // Runs every case of a category inside the present gtest test. Each wrong case is one failure that begins with its id.
-void check_vectors(const std::string& category, const VectorAnswer& answer, const VectorDeviations& deviations = {});
+void check_vectors(const std::string& category, const VectorAnswer& answer, const VectorDeviations& deviations = {},
+                   const VectorShape& shape = {});
 
 // A copy without members that are null, false, 0, "", [] or {}: the vectors leave such members out. Recursive; array
 // elements stay.
