@@ -52,6 +52,7 @@ struct IdFacts {
   uid_t uid = 0;
   gid_t gid = 0;
   bool in_user_namespace = false;
+  bool can_mount = false;  // CAP_SYS_ADMIN is effective
   IdMap current_uids, current_gids;
   std::vector<SubordinateRange> subordinate_uids, subordinate_gids;
   std::optional<std::string> newuidmap, newgidmap;

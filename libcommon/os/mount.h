@@ -1,7 +1,7 @@
 // The mount API of Linux 5.2 on descriptors: nothing here resolves a path inside a container.
 #pragma once
 
-#include <linux/mount.h>
+#include <sys/mount.h>
 
 #include <cstdint>
 #include <string>
