@@ -1,6 +1,7 @@
 #include "libcommon/os/mount.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -163,9 +164,16 @@ UniqueFd mount_fuse_overlay(const OverlayPlan& plan, const Path& mount_point) {
   helper.arguments = {"-o", options, mount_point};
   // It goes into the background by itself, once the file system is mounted.
   UniqueFd null = open("/dev/null", O_RDWR);
-  helper.descriptors = {{null.get(), 0}, {null.get(), 1}, {2, 2}};
+  // A file rather than a pipe: the daemon keeps its end open.
+  UniqueFd said(::memfd_create("messages", MFD_CLOEXEC));
+  if (!said.valid()) throw system_error("memfd_create");
+  helper.descriptors = {{null.get(), 0}, {null.get(), 1}, {said.get(), 2}};
   WaitStatus status = spawn(helper).wait();
-  if (!status.success()) throw Error(ErrorCode::Unsupported, "fuse-overlayfs " + status.text());
+  if (!status.success()) {
+    ::lseek(said.get(), 0, SEEK_SET);
+    std::string why = read_fd(said.get(), 1 << 16, "messages");
+    throw Error(ErrorCode::Unsupported, fmt::format("fuse-overlayfs {}: {}", status.text(), escape_control(trim(why))));
+  }
   UniqueFd mount = clone_mount(mount_point, false);
   detach_mount(mount_point, MNT_DETACH);
   return mount;

@@ -99,8 +99,10 @@ std::optional<std::string> find_program(const std::string& name, std::optional<s
   }
   for (const auto& directory : split(*path, ':')) {
     std::string candidate = join(directory.empty() ? "." : directory, name);
-    auto info = try_stat(candidate, AT_FDCWD, 0);
-    if (info && S_ISREG(info->st_mode) && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+    // A folder of PATH that we may not search is passed over, as execvp does.
+    struct stat info {};
+    bool found = ::stat(candidate.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+    if (found && ::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return std::nullopt;
 }
