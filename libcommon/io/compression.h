@@ -1,10 +1,12 @@
-// gzip and zstd as streams. gzip is read by isa-l (2 to 3 times zlib's speed); both codecs accept several members or frames.
-// Truncated streams, wrong checksums, trailing garbage and zstd windows above 128 MiB throw Corrupt.
+// gzip and zstd as streams. gzip is read by isa-l (2 to 3 times zlib's speed); both codecs accept several members or
+// frames. Truncated streams, wrong checksums, trailing garbage and zstd windows above 128 MiB throw Corrupt.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "libcommon/io/stream.h"
 
@@ -15,6 +17,9 @@ enum class Compression { None, Gzip, Zstd };
 // By magic number; needs 4 bytes to know zstd, fewer count as None.
 Compression detect_compression(Bytes head);
 std::string_view compression_name(Compression compression);  // "", "gzip", "zstd"
+
+// The first `count` bytes (fewer at the end of the stream), and a source that still has them.
+std::pair<std::unique_ptr<Source>, std::string> peek(std::unique_ptr<Source> inner, std::size_t count);
 
 // Reads from `inner` (owned) and yields plain bytes.
 std::unique_ptr<Source> decompress(std::unique_ptr<Source> inner, Compression compression);

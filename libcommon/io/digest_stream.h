@@ -55,11 +55,12 @@ class HashingSink final : public Sink {
   std::uint64_t size_ = 0;
 };
 
-// Checks size (when known) and digest of what passes: reads at most size + 1 bytes, and throws Corrupt where it would have returned
-// the end of the stream, so that nobody can forget to check.
+// Checks size (when known) and digest of what passes: reads at most size + 1 bytes, and throws Corrupt where it would
+// have returned the end of the stream, so that nobody can forget to check.
 class VerifyingSource final : public Source {
  public:
-  VerifyingSource(std::unique_ptr<Source> inner, oci::Digest digest, std::optional<std::uint64_t> size, std::string what);
+  VerifyingSource(std::unique_ptr<Source> inner, oci::Digest digest, std::optional<std::uint64_t> size,
+                  std::string what);
   std::size_t read(Buffer buffer) override;
 
  private:

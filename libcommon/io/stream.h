@@ -16,14 +16,18 @@ namespace proa::io {
 using Bytes = std::span<const std::byte>;
 using Buffer = std::span<std::byte>;
 
+// What copies and codecs move at once: large enough that a system call or a virtual call costs nothing per byte, small
+// enough to stay in the second-level cache.
+inline constexpr std::size_t kBufferSize = 256 * 1024;
+
 inline Bytes as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 class Source {
  public:
   virtual ~Source() = default;
-  // At least one byte unless the stream is at its end (0) or the buffer is empty. Throws on broken data; a source that verifies
-  // throws at the latest where it would have returned 0.
+  // At least one byte unless the stream is at its end (0) or the buffer is empty. Throws on broken data; a source that
+  // verifies throws at the latest where it would have returned 0.
   virtual std::size_t read(Buffer buffer) = 0;
 };
 
