@@ -54,8 +54,15 @@ std::optional<std::string> user_name(uid_t uid) {
 }
 
 std::string home_directory() {
-  if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/') return home;
-  if (auto entry = passwd_entry(::getuid()); entry && (*entry)[5].starts_with('/')) return (*entry)[5];
+  const char* set = std::getenv("HOME");
+  bool usable = set != nullptr && set[0] == '/';
+  if (usable) {
+    // sudo and su may leave the HOME of the user they came from; what lies there is not ours.
+    auto status = try_stat(set, AT_FDCWD, 0);
+    if (!status || status->st_uid == ::geteuid()) return set;
+  }
+  if (auto entry = passwd_entry(::geteuid()); entry && (*entry)[5].starts_with('/')) return (*entry)[5];
+  if (usable) return set;
   throw Error(ErrorCode::InvalidArgument, "no home directory: HOME is not set to an absolute path",
               "set HOME to a directory that you may write to");
 }

@@ -112,6 +112,11 @@ TEST_F(PathsTest, IgnoresDirectoriesOfAnotherUser) {
   EXPECT_NE(paths.run, "/run/proa");
 }
 
+TEST_F(PathsTest, IgnoresHomeOfAnotherUser) {
+  ::setenv("HOME", "/usr", 1);
+  EXPECT_FALSE(find_paths().data.starts_with("/usr/")) << find_paths().data;
+}
+
 TEST_F(PathsTest, RunDirectoryThatOthersMayWriteToIsNotUsed) {
   ::setenv("XDG_RUNTIME_DIR", make("shared", 0777).c_str(), 1);
   EXPECT_FALSE(find_paths().run.starts_with(home_ + "/shared"));
