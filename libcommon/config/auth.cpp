@@ -1,0 +1,289 @@
+#include "libcommon/config/auth.h"
+
+#include <fmt/format.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "libcommon/base/base64.h"
+#include "libcommon/base/error.h"
+#include "libcommon/base/random.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/config/credential_helper.h"
+#include "libcommon/os/file.h"
+#include "libcommon/os/lock.h"
+#include "libcommon/os/user.h"
+
+namespace proa::config {
+namespace {
+
+using Json = nlohmann::ordered_json;  // a file that we rewrite keeps its order
+
+constexpr std::uint64_t kMaxAuthFile = 1 << 20;
+constexpr std::string_view kDockerHubKey = "https://index.docker.io/v1/";
+
+std::optional<std::string> environment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value;
+}
+
+std::string config_home() {
+  if (auto path = environment("XDG_CONFIG_HOME")) return *path;
+  return os::join(os::home_directory(), ".config");
+}
+
+// "https://index.docker.io/v1/" -> "docker.io", "https://quay.io" -> "quay.io", "quay.io/org" stays: docker writes
+// URLs, podman names.
+std::string normalized_key(std::string_view key) {
+  std::string_view rest = key;
+  bool is_url = false;
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (rest.starts_with(scheme)) {
+      rest.remove_prefix(scheme.size());
+      is_url = true;
+    }
+  }
+  while (rest.ends_with('/')) rest.remove_suffix(1);
+  std::string host(rest.substr(0, rest.find('/')));
+  std::string path(rest.substr(host.size()));
+  if (is_url || path == "/v1" || path == "/v2") path.clear();
+  if (host == "index.docker.io" || host == "registry-1.docker.io") host = "docker.io";
+  return host + path;
+}
+
+// "quay.io/org/app", "quay.io/org", "quay.io"
+std::vector<std::string> keys_for(std::string_view name) {
+  std::vector<std::string> keys{normalized_key(name)};
+  while (true) {
+    const auto slash = keys.back().rfind('/');
+    if (slash == std::string::npos) return keys;
+    keys.push_back(keys.back().substr(0, slash));
+  }
+}
+
+// Links are followed (secrets mounted by orchestrators are links), but what is at their end must be an ordinary file.
+std::optional<std::string> real_path(const std::string& path) {
+  char* found = ::realpath(path.c_str(), nullptr);
+  if (found == nullptr) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+    throw system_error(fmt::format("open {}", path));
+  }
+  std::string result = found;
+  ::free(found);
+  return result;
+}
+
+std::optional<Json> read_auth_file(const std::string& path) {
+  const auto real = real_path(path);
+  if (!real) return std::nullopt;
+  const auto fd = os::open_regular(*real, kMaxAuthFile);
+  const std::string text = os::read_fd(fd.get(), kMaxAuthFile, path);
+  if (trim(text).empty()) return Json::object();
+  // The parser's own message would quote the file.
+  Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) throw Error(ErrorCode::InvalidArgument, fmt::format("{}: not a JSON object", path));
+  return json;
+}
+
+const Json* member(const Json& object, std::string_view name) {
+  if (!object.is_object()) return nullptr;
+  const auto at = object.find(name);
+  return at == object.end() ? nullptr : &*at;
+}
+
+std::string text_member(const Json& object, std::string_view name) {
+  const Json* value = member(object, name);
+  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string{};
+}
+
+std::optional<Credentials> decode_entry(const Json& entry, const std::string& path) {
+  Credentials result;
+  result.identity_token = text_member(entry, "identitytoken");
+  result.username = text_member(entry, "username");
+  result.password = text_member(entry, "password");
+  const std::string auth = text_member(entry, "auth");
+  if (!auth.empty()) {
+    const auto plain = base64_decode(auth);
+    const auto colon = plain ? plain->find(':') : std::string::npos;
+    if (colon == std::string::npos)
+      throw Error(ErrorCode::InvalidArgument, fmt::format("{}: an `auth` entry is malformed", path));
+    result.username = plain->substr(0, colon);
+    result.password = plain->substr(colon + 1);
+    // docker pads the password of old entries with NUL.
+    while (!result.password.empty() && result.password.back() == '\0') result.password.pop_back();
+  }
+  if (result.username.empty() && result.identity_token.empty()) return std::nullopt;
+  return result;
+}
+
+// The key as written in the object that means `wanted`.
+std::optional<std::string> written_key(const Json* object, const std::string& wanted) {
+  if (object == nullptr || !object->is_object()) return std::nullopt;
+  if (object->contains(wanted)) return wanted;
+  for (const auto& [key, value] : object->items()) {
+    if (normalized_key(key) == wanted) return key;
+  }
+  return std::nullopt;
+}
+
+// Helper name and the address to ask it for.
+std::optional<std::pair<std::string, std::string>> helper_for(const Json& file, const std::string& key) {
+  const Json* helpers = member(file, "credHelpers");
+  const auto written = written_key(helpers, key);
+  if (!written || !helpers->at(*written).is_string()) return std::nullopt;
+  return std::pair{helpers->at(*written).get<std::string>(), *written};
+}
+
+std::optional<Credentials> find_in_file(const Json& file, const std::vector<std::string>& keys,
+                                        const std::string& path) {
+  const Json* auths = member(file, "auths");
+  for (const auto& key : keys) {
+    if (const auto helper = helper_for(file, key)) {
+      if (auto found = helper_get(helper->first, helper->second)) return found;
+    }
+    if (const auto written = written_key(auths, key)) {
+      if (auto found = decode_entry(auths->at(*written), path)) return found;
+    }
+  }
+  const std::string store = text_member(file, "credsStore");
+  if (store.empty()) return std::nullopt;
+  const std::string& host = keys.back();
+  return helper_get(store, host == "docker.io" ? std::string(kDockerHubKey) : host);
+}
+
+std::vector<std::string> files_to_read(const AuthLocation& where) {
+  if (!where.file.empty()) return {where.file};
+  if (auto path = environment("REGISTRY_AUTH_FILE")) return {*path};
+  std::vector<std::string> files{auth_file_for_writing(where)};
+  files.push_back(os::join(config_home(), "containers/auth.json"));
+  const auto docker = environment("DOCKER_CONFIG");
+  files.push_back(os::join(docker ? *docker : os::join(os::home_directory(), ".docker"), "config.json"));
+  return files;
+}
+
+// Two logins at once must not lose one another: the folder is locked from reading to renaming.
+os::FileLock lock_folder(const std::string& folder) {
+  for (int tries = 0; tries < 200; ++tries) {
+    if (auto lock =
+            os::FileLock::try_lock(os::open(folder, O_RDONLY | O_DIRECTORY), os::FileLock::Mode::Exclusive, folder)) {
+      return *std::move(lock);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  throw Error(ErrorCode::InUse, fmt::format("{}: another program keeps it locked", folder));
+}
+
+void write_auth_file(const std::string& path, const Json& json) {
+  const std::string temporary = fmt::format("{}.{}", path, random_hex(8));
+  const auto fd = os::open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  try {
+    os::write_all(fd.get(), json.dump(1, '\t') + "\n", temporary);
+    if (::fsync(fd.get()) != 0) throw system_error(fmt::format("fsync {}", temporary));
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+      throw system_error(fmt::format("rename {} to {}", temporary, path));
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+// Reads, changes and rewrites the file that login writes. `change` returns whether there is something to write.
+bool edit(const AuthLocation& where, const std::function<bool(Json&)>& change) {
+  std::string path = auth_file_for_writing(where);
+  if (const auto real = real_path(path)) path = *real;  // a link stays a link
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  os::make_dirs(folder, 0700);
+  const auto lock = lock_folder(folder);
+  Json json = read_auth_file(path).value_or(Json::object());
+  if (!change(json)) return false;
+  write_auth_file(path, json);
+  return true;
+}
+
+}  // namespace
+
+Credentials Credentials::parse(std::string_view text) {
+  const auto parts = cut(text, ":");
+  Credentials result;
+  result.username = parts ? parts->first : text;
+  if (parts) result.password = parts->second;
+  if (result.username.empty())
+    throw Error(ErrorCode::InvalidArgument, "credentials need a user name", "write USER:PASSWORD");
+  return result;
+}
+
+std::string auth_file_for_writing(const AuthLocation& where) {
+  if (!where.file.empty()) return where.file;
+  if (auto path = environment("REGISTRY_AUTH_FILE")) return *path;
+  if (auto folder = environment("XDG_RUNTIME_DIR")) return os::join(*folder, "containers/auth.json");
+  if (::geteuid() == 0) return "/run/containers/0/auth.json";
+  return os::join(config_home(), "containers/auth.json");
+}
+
+std::optional<Credentials> find_credentials(std::string_view name, const AuthLocation& where) {
+  const auto keys = keys_for(name);
+  for (const auto& path : files_to_read(where)) {
+    const auto file = read_auth_file(path);
+    if (!file) continue;
+    if (auto found = find_in_file(*file, keys, path)) return found;
+  }
+  return std::nullopt;
+}
+
+std::string store_credentials(std::string_view key, const Credentials& credentials, const AuthLocation& where) {
+  const std::string wanted = normalized_key(key);
+  std::string holder = auth_file_for_writing(where);
+  edit(where, [&](Json& json) {
+    if (const auto helper = helper_for(json, wanted)) {
+      helper_store(helper->first, helper->second, credentials);
+      holder = "docker-credential-" + helper->first;
+      return false;
+    }
+    Json& auths = json["auths"];
+    if (!auths.is_object()) auths = Json::object();
+    if (const auto old = written_key(&auths, wanted)) auths.erase(*old);
+    Json entry = {{"auth", base64_encode(credentials.username + ":" + credentials.password)}};
+    if (!credentials.identity_token.empty()) entry["identitytoken"] = credentials.identity_token;
+    auths[wanted] = std::move(entry);
+    return true;
+  });
+  return holder;
+}
+
+bool remove_credentials(std::string_view key, const AuthLocation& where) {
+  const std::string wanted = normalized_key(key);
+  bool removed = false;
+  edit(where, [&](Json& json) {
+    if (const auto helper = helper_for(json, wanted)) removed = helper_erase(helper->first, helper->second);
+    const auto written = written_key(member(json, "auths"), wanted);
+    if (!written) return false;
+    json["auths"].erase(*written);
+    return removed = true;
+  });
+  return removed;
+}
+
+void remove_all_credentials(const AuthLocation& where) {
+  edit(where, [](Json& json) {
+    if (member(json, "auths") == nullptr) return false;
+    json["auths"] = Json::object();
+    return true;
+  });
+}
+
+std::vector<std::string> credential_keys(const AuthLocation& where) {
+  std::vector<std::string> keys;
+  const auto file = read_auth_file(auth_file_for_writing(where));
+  const Json* auths = file ? member(*file, "auths") : nullptr;
+  if (auths == nullptr || !auths->is_object()) return keys;
+  for (const auto& [key, value] : auths->items()) keys.push_back(normalized_key(key));
+  return keys;
+}
+
+}  // namespace proa::config

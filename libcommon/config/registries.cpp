@@ -1,0 +1,251 @@
+#include "libcommon/config/registries.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/os/dir.h"
+#include "libcommon/os/file.h"
+#include "libcommon/os/user.h"
+
+namespace proa::config {
+namespace {
+
+constexpr std::uint64_t kMaxConfigFile = 4 << 20;
+
+std::string config_home() {
+  const char* value = std::getenv("XDG_CONFIG_HOME");
+  if (value != nullptr && *value != '\0') return value;
+  return os::join(os::home_directory(), ".config");
+}
+
+std::string text_of(const toml::table& table, std::string_view key) {
+  return table[key].value<std::string>().value_or("");
+}
+
+bool flag_of(const toml::table& table, std::string_view key) { return table[key].value<bool>().value_or(false); }
+
+std::string without_slashes(std::string text) {
+  while (text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+Mirror::Pull pull_kind(const std::string& text, bool digest_only, std::string_view file) {
+  if (text.empty()) return digest_only ? Mirror::Pull::DigestOnly : Mirror::Pull::All;
+  if (text == "all") return Mirror::Pull::All;
+  if (text == "digest-only") return Mirror::Pull::DigestOnly;
+  if (text == "tag-only") return Mirror::Pull::TagOnly;
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("{}: pull-from-mirror must be all, digest-only or tag-only", file));
+}
+
+RegistryRule parse_rule(const toml::table& table, std::string_view file) {
+  RegistryRule rule;
+  rule.location = without_slashes(text_of(table, "location"));
+  rule.prefix = without_slashes(text_of(table, "prefix"));
+  if (rule.prefix.empty()) rule.prefix = rule.location;
+  rule.insecure = flag_of(table, "insecure");
+  rule.blocked = flag_of(table, "blocked");
+  if (rule.prefix.empty())
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: a [[registry]] needs prefix or location", file));
+  if (rule.location.find("://") != std::string::npos) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}: a location has no scheme: {}", file, escape_control(rule.location)));
+  }
+  const bool digest_only = flag_of(table, "mirror-by-digest-only");
+  if (const auto* mirrors = table["mirror"].as_array()) {
+    for (const auto& node : *mirrors) {
+      const auto* entry = node.as_table();
+      if (entry == nullptr) continue;
+      Mirror mirror;
+      mirror.location = without_slashes(text_of(*entry, "location"));
+      mirror.insecure = flag_of(*entry, "insecure");
+      mirror.pull = pull_kind(text_of(*entry, "pull-from-mirror"), digest_only, file);
+      if (mirror.location.empty())
+        throw Error(ErrorCode::InvalidArgument, fmt::format("{}: a mirror needs a location", file));
+      rule.mirrors.push_back(std::move(mirror));
+    }
+  }
+  return rule;
+}
+
+// "*.example.com" covers app.example.com and below; any other prefix ends at a border of the name: ':', '/', '@' or its
+// end. Returns how much of `name` it covers.
+std::optional<std::size_t> covers(std::string_view prefix, std::string_view name) {
+  if (prefix.starts_with("*.")) {
+    const std::string_view host = name.substr(0, name.find('/'));
+    const std::string_view suffix = prefix.substr(1);
+    if (suffix.find('/') != std::string_view::npos || !host.ends_with(suffix)) return std::nullopt;
+    return host.size();
+  }
+  if (!name.starts_with(prefix)) return std::nullopt;
+  if (name.size() == prefix.size()) return prefix.size();
+  const char border = name[prefix.size()];
+  // "localhost" is not "localhost:5000": a port belongs to the host.
+  return border == '/' || (border == ':' && prefix.find('/') != std::string_view::npos) ? std::optional(prefix.size())
+                                                                                        : std::nullopt;
+}
+
+Endpoint endpoint_at(const std::string& location, std::string_view rest) {
+  const std::string full = location + std::string(rest);
+  const auto slash = full.find('/');
+  if (slash == std::string::npos)
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: no repository below this location", full));
+  return Endpoint{.host = full.substr(0, slash), .repository = full.substr(slash + 1)};
+}
+
+std::string location_of(const RegistryRule& rule, const oci::Reference& reference) {
+  if (!rule.location.empty()) return rule.location;
+  return rule.prefix.starts_with("*.") ? reference.domain() : rule.prefix;
+}
+
+Registries load_file(const std::string& path) {
+  const auto text = os::try_read_file(path, kMaxConfigFile);
+  return text ? Registries::parse(*text, path) : Registries{};
+}
+
+std::vector<std::string> drop_ins(const std::string& folder) {
+  std::vector<std::string> files;
+  if (!os::exists(folder)) return files;
+  for (const auto& name : os::list_dir(folder)) {
+    if (name.ends_with(".conf")) files.push_back(os::join(folder, name));
+  }
+  return files;
+}
+
+}  // namespace
+
+Registries Registries::parse(std::string_view text, std::string_view name) {
+  const toml::parse_result parsed = toml::parse(text);
+  if (!parsed) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{}:{}: {}", name, parsed.error().source().begin.line,
+                                                        escape_control(parsed.error().description())));
+  }
+  const toml::table& root = parsed.table();
+  Registries result;
+  if (root.contains("registries")) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: version 1 of this file is not supported", name),
+                "write [[registry]] tables and unqualified-search-registries instead");
+  }
+  if (const auto* list = root["unqualified-search-registries"].as_array()) {
+    for (const auto& node : *list) {
+      if (const auto host = node.value<std::string>()) result.search_.push_back(without_slashes(*host));
+    }
+  }
+  if (const auto* list = root["registry"].as_array()) {
+    for (const auto& node : *list) {
+      if (const auto* table = node.as_table()) result.rules_.push_back(parse_rule(*table, name));
+    }
+  }
+  if (const auto* table = root["aliases"].as_table()) {
+    for (const auto& [key, node] : *table) {
+      if (const auto target = node.value<std::string>()) result.aliases_.emplace_back(key.str(), *target);
+    }
+  }
+  return result;
+}
+
+Registries Registries::load() {
+  Registries result;
+  const char* fixed = std::getenv("CONTAINERS_REGISTRIES_CONF");
+  if (fixed != nullptr && *fixed != '\0') {
+    result.merge(parse(os::read_file(fixed, kMaxConfigFile), fixed));
+    return result;
+  }
+  const std::string home = os::join(config_home(), "containers");
+  const std::string own = os::join(home, "registries.conf");
+  const std::string system = "/etc/containers/registries.conf";
+  result.merge(load_file(os::exists(own) ? own : system));
+  for (const auto& folder : {system + ".d", own + ".d"}) {
+    for (const auto& file : drop_ins(folder)) result.merge(load_file(file));
+  }
+  return result;
+}
+
+// A later file takes the place of what an earlier one says about the same prefix or alias, and of the search list if it
+// has one.
+void Registries::merge(Registries other) {
+  if (!other.search_.empty()) search_ = std::move(other.search_);
+  for (auto& rule : other.rules_) {
+    std::erase_if(rules_, [&](const RegistryRule& old) { return old.prefix == rule.prefix; });
+    rules_.push_back(std::move(rule));
+  }
+  for (auto& alias : other.aliases_) {
+    std::erase_if(aliases_, [&](const auto& old) { return old.first == alias.first; });
+    if (!alias.second.empty()) aliases_.push_back(std::move(alias));  // an empty target takes an alias back
+  }
+}
+
+const RegistryRule* Registries::rule_for(const oci::Reference& reference) const {
+  const RegistryRule* best = nullptr;
+  for (const auto& rule : rules_) {
+    if (!covers(rule.prefix, reference.name())) continue;
+    // An exact prefix goes before a wildcard, however long that is.
+    const bool wild = rule.prefix.starts_with("*.");
+    const bool best_wild = best != nullptr && best->prefix.starts_with("*.");
+    if (best == nullptr || (best_wild && !wild) || (wild == best_wild && rule.prefix.size() > best->prefix.size()))
+      best = &rule;
+  }
+  return best;
+}
+
+Endpoint Registries::primary(const oci::Reference& reference) const {
+  const RegistryRule* rule = rule_for(reference);
+  if (rule == nullptr) return Endpoint{.host = reference.domain(), .repository = reference.path()};
+  if (rule->blocked) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}: registries.conf blocks {}", reference.familiar(), escape_control(rule->prefix)));
+  }
+  const std::string name = reference.name();
+  Endpoint endpoint =
+      endpoint_at(location_of(*rule, reference), std::string_view(name).substr(*covers(rule->prefix, name)));
+  endpoint.insecure = rule->insecure;
+  return endpoint;
+}
+
+std::vector<Endpoint> Registries::endpoints(const oci::Reference& reference) const {
+  std::vector<Endpoint> result;
+  Endpoint last = primary(reference);
+  if (const RegistryRule* rule = rule_for(reference)) {
+    const std::string name = reference.name();
+    const auto rest = std::string_view(name).substr(*covers(rule->prefix, name));
+    for (const auto& mirror : rule->mirrors) {
+      const bool by_digest = reference.digest().has_value();
+      if (mirror.pull == Mirror::Pull::DigestOnly && !by_digest) continue;
+      if (mirror.pull == Mirror::Pull::TagOnly && by_digest) continue;
+      Endpoint endpoint = endpoint_at(mirror.location, rest);
+      endpoint.insecure = mirror.insecure;
+      endpoint.mirror = true;
+      result.push_back(std::move(endpoint));
+    }
+  }
+  result.push_back(std::move(last));
+  return result;
+}
+
+std::vector<oci::Reference> Registries::candidates(std::string_view name) const {
+  const oci::Reference plain = oci::Reference::parse_normalized(name);
+  const std::string_view first = name.substr(0, name.find('/'));
+  const bool has_registry =
+      first.size() != name.size() && (first == "localhost" || first.find_first_of(".:") != std::string_view::npos);
+  if (has_registry) return {plain};
+
+  const std::string_view bare = name.substr(0, name.find_first_of(":@"));
+  const auto with_version = [&](const std::string& repository) {
+    return oci::Reference::parse_normalized(repository + std::string(name.substr(bare.size())));
+  };
+  for (const auto& [alias, target] : aliases_) {
+    if (alias == bare) return {with_version(target)};
+  }
+  if (search_.empty()) return {plain};
+  std::vector<oci::Reference> result;
+  for (const auto& host : search_) result.push_back(with_version(host + "/" + std::string(bare)));
+  return result;
+}
+
+}  // namespace proa::config

@@ -1,0 +1,160 @@
+#include "libcommon/http/curl_options.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <ctime>
+
+#include "libcommon/base/strings.h"
+#include "libcommon/os/file.h"
+
+namespace proa::http {
+namespace {
+
+constexpr std::uint64_t kMaxCertificates = 4 << 20;
+
+const char* environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+// Extra authorities are given as a blob, which takes the place of libcurl's bundle file; a folder of the system's still
+// counts. Where libcurl was built without one, the bundle is put into the blob.
+void set_authorities(CURL* easy, const Tls& tls) {
+  const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
+  const char* bundle = environment("SSL_CERT_FILE");
+  const char* folder = environment("SSL_CERT_DIR");
+  if (bundle != nullptr) set_option(easy, CURLOPT_CAINFO, bundle);
+  if (folder != nullptr) set_option(easy, CURLOPT_CAPATH, folder);
+  if (tls.ca_files.empty()) return;
+
+  std::string pem;
+  for (const auto& file : tls.ca_files) pem += os::read_file(file, kMaxCertificates) + "\n";
+  const bool has_folder = folder != nullptr || (info->capath != nullptr && os::exists(info->capath));
+  const char* system = bundle != nullptr ? bundle : info->cainfo;
+  if (system != nullptr && (bundle != nullptr || !has_folder)) {
+    if (auto text = os::try_read_file(system, kMaxCertificates)) pem += *text;
+  }
+  curl_blob blob{pem.data(), pem.size(), CURL_BLOB_COPY};
+  set_option(easy, CURLOPT_CAINFO_BLOB, &blob);
+}
+
+void set_tls(CURL* easy, const Tls& tls) {
+  set_option(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set_option(easy, CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
+  set_option(easy, CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
+  if (tls.verify) set_authorities(easy, tls);
+  if (!tls.client_certificate.empty()) {
+    set_option(easy, CURLOPT_SSLCERT, tls.client_certificate.c_str());
+    set_option(easy, CURLOPT_SSLKEY, tls.client_key.c_str());
+  }
+}
+
+// libcurl reads http_proxy, https_proxy, HTTPS_PROXY and no_proxy itself. HTTP_PROXY it leaves out, since a CGI program
+// would get it from a request header; the other tools of this field take it, with that exception.
+void set_proxy(CURL* easy, const Url& url) {
+  if (is_loopback_host(url.host)) {
+    set_option(easy, CURLOPT_NOPROXY, "*");
+  } else if (url.scheme == "http" && environment("http_proxy") == nullptr && environment("REQUEST_METHOD") == nullptr) {
+    if (const char* proxy = environment("HTTP_PROXY")) set_option(easy, CURLOPT_PROXY, proxy);
+  }
+}
+
+Failure failure_of(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return Failure::Resolve;
+    case CURLE_COULDNT_CONNECT:
+      return Failure::Connect;
+    case CURLE_OPERATION_TIMEDOUT:
+      return Failure::Timeout;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+      return Failure::Certificate;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+      return Failure::Tls;
+    default:
+      return Failure::Broken;
+  }
+}
+
+}  // namespace
+
+void set_common_options(CURL* easy, const ClientOptions& options, const Url& url, const Timeouts& timeouts) {
+  set_option(easy, CURLOPT_URL, url.str().c_str());
+  set_option(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  set_option(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set_option(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  set_option(easy, CURLOPT_PATH_AS_IS, 1L);
+  set_option(easy, CURLOPT_NOSIGNAL, 1L);
+  set_option(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  // A digest is of the bytes as stored: an unasked Content-Encoding stays on.
+  set_option(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+  set_option(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+  set_option(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
+  set_option(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeouts.connect.count()));
+  if (!options.user_agent.empty()) set_option(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+  if (url.scheme == "https") set_tls(easy, options.tls);
+  set_proxy(easy, url);
+}
+
+void throw_transfer_error(CURLcode code, long os_error, const char* detail, const std::string& method, const Url& url) {
+  std::string reason = detail != nullptr && *detail != '\0' ? detail : curl_easy_strerror(code);
+  std::string hint;
+  const Failure failure = failure_of(code);
+  switch (failure) {
+    case Failure::Resolve:
+      reason = code == CURLE_COULDNT_RESOLVE_PROXY ? "the name of the proxy is not known" : "no such host";
+      hint = "check the name, the network and its DNS";
+      break;
+    case Failure::Connect:
+      if (os_error != 0) reason = errno_text(static_cast<int>(os_error));
+      hint = "is the server running, and does the network let us reach it?";
+      break;
+    case Failure::Timeout:
+      hint = "the server or the network is too slow; try again later";
+      break;
+    case Failure::Certificate:
+      hint = fmt::format(
+          "a private authority belongs in /etc/containers/certs.d/{}/ca.crt; --tls-verify=false does without",
+          url.authority());
+      break;
+    case Failure::Tls:
+      hint = "a server without TLS needs --tls-verify=false or `insecure = true` in registries.conf";
+      break;
+    case Failure::Broken:
+      break;
+  }
+  throw TransferError(failure, fmt::format("{} {}: {}", method, url.display(), escape_control(trim(reason))),
+                      std::move(hint));
+}
+
+SigpipeGuard::SigpipeGuard() noexcept {
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  sigset_t pending;
+  sigpending(&pending);
+  was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+  pthread_sigmask(SIG_BLOCK, &pipe, &before_);
+}
+
+SigpipeGuard::~SigpipeGuard() {
+  sigset_t pending;
+  sigpending(&pending);
+  if (!was_pending_ && sigismember(&pending, SIGPIPE) == 1) {
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    const timespec now{};
+    sigtimedwait(&pipe, nullptr, &now);
+  }
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+}  // namespace proa::http
