@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,48 +24,59 @@ struct RemoteManifest {
   oci::Digest digest;
 };
 
+struct UploadPlan {
+  std::optional<oci::Digest> digest;  // nullopt: known only at the end of the content
+  std::optional<std::uint64_t> size;
+};
+
+struct UploadedBlob {
+  oci::Digest digest;
+  std::uint64_t size;
+};
+
 class Repository {
  public:
   Repository(std::shared_ptr<Session> session, std::string path, Access access);
 
   // --- reading
-  // `reference`: tag or digest. NotFound; Corrupt when digest or announced digest are not those of the body;
-  // LimitExceeded above 4 MiB.
-  RemoteManifest manifest(std::string_view reference) const;
-  // nullopt: there is none. The digest may be missing in the answer of old registries; then the manifest is read.
-  std::optional<oci::Digest> manifest_digest(std::string_view reference) const;
-  // Verifies size and digest; picks up a broken transfer where it stopped.
-  std::unique_ptr<io::Source> blob(const oci::Descriptor& descriptor) const;
-  bool has_blob(const oci::Digest& digest) const;
-  // All tags in the registry's order. LimitExceeded above 1 000 000.
-  std::vector<std::string> tags() const;
-  // Manifests that name `digest` as their subject; nullopt: the registry has no such list (then the tag sha256-HEX may
-  // be one).
-  std::optional<std::string> referrers(const oci::Digest& digest) const;
+  // `reference`: tag or digest. NotFound; Corrupt when it has not the digest that was asked for; LimitExceeded above 4
+  // MiB.
+  RemoteManifest manifest(std::string_view reference, std::stop_token stop = {}) const;
+  // nullopt: there is none. Where the registry does not tell the digest, the manifest is read.
+  std::optional<oci::Digest> manifest_digest(std::string_view reference, std::stop_token stop = {}) const;
+  // Picks up a broken transfer where it stopped. NOT verified: size and digest are checked by who wraps it
+  // (VerifyingSource).
+  std::unique_ptr<io::Source> unverified_blob(const oci::Descriptor& blob, std::stop_token stop = {}) const;
+  bool has_blob(const oci::Digest& digest, std::stop_token stop = {}) const;
+  // All tags in the registry's order. LimitExceeded above a million.
+  std::vector<std::string> tags(std::stop_token stop = {}) const;
+  // The index of manifests that name `digest` as their subject; nullopt: the registry keeps no such list (the tag
+  // sha256-HEX may).
+  std::optional<std::string> referrers(const oci::Digest& digest, std::stop_token stop = {}) const;
 
   // --- writing
-  struct Upload {
-    std::optional<oci::Digest> digest;  // nullopt: known only at the end of `content`
-    std::optional<std::uint64_t> size;
-    // Opens the content once more, from an offset on: lets a broken upload go on or start again. Empty: one try.
-    std::function<std::unique_ptr<io::Source>(std::uint64_t offset)> reopen;
-  };
-  // Uploads, whether or not the registry has it. Corrupt when digest or size are not those of the content: nothing
-  // stays then. Returns digest and size of what was stored.
-  std::pair<oci::Digest, std::uint64_t> put_blob(io::Source& content, const Upload& upload) const;
+  // Sends the content whether or not the registry has it. Corrupt when digest or size are not the planned ones: nothing
+  // stays then. Broken transfers are taken up or started again as long as the last 4 MiB that were sent allow it.
+  UploadedBlob put_blob(io::Source& content, const UploadPlan& plan, std::stop_token stop = {}) const;
   // Makes a blob of another repository of this registry known here. false: not possible, upload it.
-  bool mount_blob(const oci::Digest& digest, std::string_view from_repository) const;
-  // Returns the digest of `raw`.
-  oci::Digest put_manifest(std::string_view reference, std::string_view raw, std::string_view media_type) const;
-  void delete_manifest(const oci::Digest& digest) const;
+  bool mount_blob(const oci::Digest& digest, std::string_view from_repository, std::stop_token stop = {}) const;
+  // Returns the digest of `raw`. `reference`: tag or digest.
+  oci::Digest put_manifest(std::string_view reference, std::string_view raw, std::string_view media_type,
+                           std::stop_token stop = {}) const;
+  void delete_manifest(const oci::Digest& digest, std::stop_token stop = {}) const;
 
   const std::string& path() const { return path_; }
-  Session& session() const { return *session_; }
+  std::string name() const { return session_->host() + "/" + path_; }
 
  private:
-  http::Response call(std::string method, std::string target, http::Headers headers = {},
-                      std::string extra_scope = {}) const;
-  std::string describe(std::string_view doing) const;
+  friend class BlobSource;
+  friend class UploadSession;
+  // `target`: below /v2/PATH/ unless it starts with '/' or is a URL.
+  Session::Call make_call(std::string method, std::string_view target) const;
+  http::Response send(Session::Call call, std::stop_token stop) const {
+    return session_->send(std::move(call), std::move(stop));
+  }
+  [[noreturn]] void refuse(http::Response& response, std::string_view doing) const;
 
   std::shared_ptr<Session> session_;
   std::string path_;

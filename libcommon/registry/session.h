@@ -1,76 +1,60 @@
 // One registry host: how to reach it, who we are there, and when to try again. distribution-spec v1.1; token protocol
-// of the distribution project (docs/spec/auth). Everything above it (Repository) only says what it wants.
+// of the distribution project. What is above it (Repository) only says what it wants.
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <string_view>
 
 #include "libcommon/config/auth.h"
 #include "libcommon/http/client.h"
+#include "libcommon/registry/retry.h"
 
 namespace proa::registry {
 
-struct RetryPolicy {
-  int attempts = 4;                            // of one request, the first included
-  std::chrono::milliseconds first_delay{500};  // doubles, with jitter of a half
-  std::chrono::milliseconds longest_delay{8000};
-  std::chrono::milliseconds longest_wait{60000};  // a Retry-After beyond it, or all delays together: give up
-};
-
 struct SessionOptions {
-  // nullopt: verified TLS; plain HTTP only when a loopback host does not speak TLS. false: unverified TLS or plain HTTP
-  // are fine too.
+  // nullopt: verified TLS; plain HTTP only where a loopback host does not speak TLS. false: unverified TLS or plain
+  // HTTP will do, too.
   std::optional<bool> tls_verify;
   std::optional<config::Credentials> credentials;  // nullopt: those of the auth files
-  bool anonymous = false;                          // look for none
+  bool anonymous = false;                          // use none
+  std::string registry_token;                      // sent as Bearer as it is; empty: none
   config::AuthLocation auth;
-  std::string cert_dir;  // empty: certs.d folders
+  std::string cert_dir;  // empty: the certs.d folders
   http::Timeouts timeouts;
   RetryPolicy retry;
 };
 
-// Thread-safe.
+// Thread-safe. Credentials and tokens go to this host, and to the token server under the rules of token.h; nowhere
+// else.
 class Session {
  public:
   // `host`: as in references ("docker.io", "localhost:5000").
-  Session(std::string host, SessionOptions options, std::stop_token stop = {});
+  Session(std::string host, SessionOptions options);
   ~Session();
 
   const std::string& host() const;
-  // Asks /v2/ once: settles the scheme and learns the challenge. Throws Unavailable, or Unsupported when it is no
-  // registry. Returns the base: "https://registry-1.docker.io".
-  std::string base_url();
-  // Does the registry accept the credentials? For login. Unauthorized when not.
-  void check_credentials();
+  const RetryPolicy& retry_policy() const;
+  const http::Timeouts& timeouts() const;
+  // The registry's address, found out on first use by asking /v2/: "https://registry-1.docker.io".
+  std::string base_url(std::stop_token stop = {});
+  // Does the registry take the credentials? For login. Unauthorized when not.
+  void check_credentials(std::stop_token stop = {});
 
   struct Call {
-    http::Request request;   // url: a path below the base, or an absolute URL of an earlier answer
-    std::string scope;       // "repository:library/busybox:pull"
-    std::string repository;  // for credentials of a namespace: "library/busybox"
-    bool retry = true;       // false: the body cannot be sent twice
+    http::Request request;                 // url: a path on the registry, or an absolute URL it gave us
+    std::vector<std::string> scopes = {};  // "repository:library/busybox:pull"
+    std::string repository = {};           // "library/busybox": credentials may be stored for a namespace
+    bool resend = true;                    // false: the body cannot be sent twice; every answer comes back at once
   };
-  // Sends with credentials; refreshes them once on 401; tries again on 429, 5xx and broken connections as the policy
-  // says. Any other status is returned.
-  http::Response send(Call call);
-
-  // Waits before try number `attempt` (1: the second one). false: no more tries. A Retry-After goes before the
-  // schedule.
-  bool wait_to_retry(int attempt, std::optional<std::chrono::milliseconds> retry_after = std::nullopt);
-  const RetryPolicy& retry_policy() const;
+  // Sends with credentials, renews them once on 401, tries again on 429, 5xx and broken connections as the policy says.
+  // Any other status is an answer.
+  http::Response send(Call call, std::stop_token stop);
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
-
-// Throws what an unwanted answer means: NotFound, Unauthorized with the way to log in, Unavailable, ... Reads the
-// registry's own words from the body, at most 64 KiB of it, and escapes them. `what`: "reading manifest 1.0 in
-// example.com/app".
-[[noreturn]] void throw_answer(http::Response& response, std::string_view what, std::string_view host);
 
 }  // namespace proa::registry

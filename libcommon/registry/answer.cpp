@@ -1,0 +1,75 @@
+#include "libcommon/registry/answer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "libcommon/base/strings.h"
+#include "libcommon/registry/retry.h"
+
+namespace proa::registry {
+namespace {
+
+constexpr std::size_t kMaxErrorBody = 64 << 10;
+constexpr std::size_t kMaxWords = 1000;
+
+std::string read_some(io::Source& body) {
+  std::string text(kMaxErrorBody, '\0');
+  try {
+    text.resize(io::read_full(body, std::as_writable_bytes(std::span(text))));
+  } catch (const Error&) {
+    text.clear();  // the status is what counts
+  }
+  return text;
+}
+
+std::string text_member(const nlohmann::json& object, const char* name) {
+  const auto at = object.find(name);
+  return at != object.end() && at->is_string() ? at->get<std::string>() : std::string{};
+}
+
+// distribution-spec "Error Codes": {"errors": [{"code", "message", "detail"}]}; token servers say {"details"} or
+// {"error"}.
+std::string decode(const std::string& body) {
+  const auto json = nlohmann::json::parse(body, nullptr, false);
+  if (!json.is_object()) return {};
+  const auto errors = json.find("errors");
+  if (errors == json.end() || !errors->is_array() || errors->empty() || !errors->front().is_object()) {
+    for (const char* name : {"details", "error_description", "message", "error"}) {
+      if (auto text = text_member(json, name); !text.empty()) return text;
+    }
+    return {};
+  }
+  const std::string code = replace_all(to_lower(text_member(errors->front(), "code")), "_", " ");
+  const std::string message = text_member(errors->front(), "message");
+  if (message.empty() || to_lower(message) == code) return code;
+  return code.empty() ? message : code + ": " + message;
+}
+
+ErrorCode code_for(int status) {
+  if (status == 404) return ErrorCode::NotFound;
+  if (status == 401 || status == 403) return ErrorCode::Unauthorized;
+  if (is_passing(status) || status >= 500) return ErrorCode::Unavailable;
+  return ErrorCode::Io;
+}
+
+}  // namespace
+
+std::string words_of(http::Response& response) {
+  std::string words = decode(read_some(*response.body));
+  if (words.empty()) words = fmt::format("unexpected HTTP status {}", response.status);
+  if (words.size() > kMaxWords) words.resize(kMaxWords);
+  return escape_control(words);
+}
+
+void throw_answer(http::Response& response, std::string_view what, std::string_view host) {
+  const ErrorCode code = code_for(response.status);
+  std::string hint;
+  if (code == ErrorCode::Unauthorized) hint = fmt::format("log in with `proa login {}`", host);
+  if (response.status == 429) hint = "the registry limits requests; wait, or log in";
+  throw Error(code, fmt::format("{}: {}", what, words_of(response)), std::move(hint));
+}
+
+}  // namespace proa::registry

@@ -1,0 +1,19 @@
+// What an unwanted answer of a registry means.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "libcommon/http/client.h"
+
+namespace proa::registry {
+
+// The registry's own words: "manifest unknown", "denied: requested access ...", or the bare status. Reads at most 64
+// KiB; escaped.
+std::string words_of(http::Response& response);
+
+// Throws NotFound (404), Unauthorized (401, 403; with the way to log in), Unavailable (408, 429, 5xx), else Io.
+// `what`: "reading manifest 1.0 in example.com/app".
+[[noreturn]] void throw_answer(http::Response& response, std::string_view what, std::string_view host);
+
+}  // namespace proa::registry
