@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/oci/image.h"
+#include "libcommon/oci/json.h"
 
 namespace proa::transport {
 
@@ -10,57 +12,25 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kMaxDepth = 100;
-
-Json parse(std::string_view text, std::string_view what) {
-  // The depth is limited while parsing: nested arrays would otherwise cost stack at destruction.
-  const Json::parser_callback_t limit = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) throw Error(ErrorCode::Corrupt, std::string(what) + " is nested too deep");
-    return true;
-  };
-  try {
-    return Json::parse(text, limit);
-  } catch (const Json::exception&) {
-    throw Error(ErrorCode::Corrupt, std::string(what) + " is not valid JSON");
-  }
-}
-
-std::vector<std::string> strings(const Json& object, const char* member, std::string_view what) {
-  std::vector<std::string> result;
-  const auto found = object.find(member);
-  if (found == object.end() || found->is_null()) return result;
-  const auto bad = [&] {
-    return Error(ErrorCode::Corrupt, std::string(what) + ": " + member + " is no list of strings");
-  };
-  if (!found->is_array()) throw bad();
-  for (const auto& entry : *found) {
-    if (!entry.is_string()) throw bad();
-    result.push_back(entry.get<std::string>());
-  }
-  return result;
-}
+constexpr std::uint64_t kMaxSize = 4 << 20;
 
 }  // namespace
 
 std::optional<std::string> json_string_member(std::string_view text, std::string_view member) {
-  const Json object = parse(text, "a small JSON file");
-  if (!object.is_object()) throw Error(ErrorCode::Corrupt, "a small JSON file is no object");
-  const auto found = object.find(member);
-  if (found == object.end() || !found->is_string()) return std::nullopt;
-  return found->get<std::string>();
+  const Json json = oci::parse_json(text, "oci-layout", kMaxSize);
+  return oci::JsonObject(json, "oci-layout").string(member);
 }
 
 std::vector<ArchiveItem> parse_archive_manifest(std::string_view text) {
-  const Json list = parse(text, "manifest.json");
+  const Json list = oci::parse_json(text, "manifest.json", kMaxSize);
   if (!list.is_array()) throw Error(ErrorCode::Corrupt, "manifest.json is no list");
   std::vector<ArchiveItem> items;
   for (const auto& entry : list) {
-    if (!entry.is_object() || !entry.contains("Config") || !entry["Config"].is_string()) {
-      throw Error(ErrorCode::Corrupt, "manifest.json has an image without Config");
-    }
-    items.push_back({.config = entry["Config"].get<std::string>(),
-                     .repo_tags = strings(entry, "RepoTags", "manifest.json"),
-                     .layers = strings(entry, "Layers", "manifest.json")});
+    const oci::JsonObject item(entry, "manifest.json");
+    items.push_back({.config = item.require_string("Config"),
+                     .repo_tags = item.strings_or_empty("RepoTags"),
+                     .layers = item.strings_or_empty("Layers")});
+    if (items.back().layers.size() > oci::kMaxLayers) item.fail("Layers", "too many layers");
   }
   return items;
 }

@@ -1,0 +1,198 @@
+#include "libcommon/image/layer_copy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "libcommon/base/error.h"
+#include "libcommon/io/pipe.h"
+
+namespace proa::image {
+
+namespace {
+
+using transport::BlobPlan;
+using transport::StoredBlob;
+
+// Tells the observer how far the source has been read.
+class ObservedSource final : public io::Source {
+ public:
+  ObservedSource(std::unique_ptr<io::Source> inner, CopyObserver* observer, std::size_t slot)
+      : inner_(std::move(inner)), observer_(observer), slot_(slot) {}
+  std::size_t read(io::Buffer buffer) override {
+    const auto got = inner_->read(buffer);
+    if (observer_ != nullptr && got > 0) observer_->blob_advanced(slot_, got);
+    return got;
+  }
+
+ private:
+  std::unique_ptr<io::Source> inner_;
+  CopyObserver* observer_;
+  std::size_t slot_;
+};
+
+// Skips what a broken upload has sent already. The whole blob is read again, so that the end still verifies.
+std::unique_ptr<io::Source> open_at(const transport::ImageSource& source, const oci::Descriptor& blob,
+                                    std::uint64_t offset, std::stop_token stop) {
+  auto content = source.blob(blob, std::move(stop));
+  std::vector<std::byte> buffer(1 << 16);
+  while (offset > 0) {
+    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), offset));
+    const auto got = content->read(io::Buffer(buffer.data(), part));
+    if (got == 0) throw Error(ErrorCode::Corrupt, fmt::format("{} is shorter than before", blob.digest.str()));
+    offset -= got;
+  }
+  return content;
+}
+
+// Runs a compressor in a thread of its own; what comes out is read through source().
+class CompressingSource {
+ public:
+  CompressingSource(std::unique_ptr<io::Source> plain, io::Compression compression, std::optional<int> level,
+                    std::string doing)
+      : worker_([this, plain = std::move(plain), compression, level, doing = std::move(doing)] {
+          const While copying{[&] { return doing; }};
+          try {
+            auto sink = io::compress(pipe_.sink(), compression, level);
+            io::copy(*plain, *sink);
+            sink->finish();
+          } catch (...) {
+            pipe_.fail(std::current_exception());
+          }
+        }) {}
+  ~CompressingSource() {
+    pipe_.close_reader();
+    worker_.join();
+  }
+  io::Source& source() { return pipe_.source(); }
+
+ private:
+  io::Pipe pipe_;
+  std::thread worker_;
+};
+
+class LayerCopier {
+ public:
+  LayerCopier(const transport::ImageSource& source, transport::ImageDestination& destination,
+              const CopyOptions& options, const CopyContext& context, const std::string& doing)
+      : source_(source), destination_(destination), options_(options), context_(context), doing_(doing) {}
+
+  StoredBlob copy(const LayerPlan& layer, std::size_t slot, std::stop_token stop) {
+    if (context_.observer != nullptr) context_.observer->blob_started(slot, CopyObserver::Item::Layer, layer.from);
+    bool reused = false;
+    const StoredBlob stored = store(layer, slot, reused, std::move(stop));
+    if (context_.observer != nullptr) {
+      context_.observer->blob_finished(slot, reused ? CopyObserver::Outcome::Reused : CopyObserver::Outcome::Copied);
+    }
+    return stored;
+  }
+
+ private:
+  StoredBlob store(const LayerPlan& layer, std::size_t slot, bool& reused, std::stop_token stop) {
+    if (const auto present = find_present(layer, stop)) {
+      reused = true;
+      return *present;
+    }
+    BlobPlan plan{.media_type = layer.media_type, .digest = {}, .size = {}, .use = layer.use, .reopen = {}};
+    auto content = std::make_unique<ObservedSource>(source_.blob(layer.from, stop), context_.observer, slot);
+    switch (layer.action) {
+      case LayerAction::Keep: {
+        plan.digest = layer.from.digest;
+        plan.size = layer.from.size;
+        plan.reopen = [this, &layer, stop](std::uint64_t offset) { return open_at(source_, layer.from, offset, stop); };
+        return destination_.put_blob(plan, *content, stop);
+      }
+      case LayerAction::Decompress: {
+        if (layer.use.diff_id) plan.digest = layer.use.diff_id->digest();
+        const auto plain = io::decompress_any(std::move(content));
+        return destination_.put_blob(plan, *plain, stop);
+      }
+      case LayerAction::Compress:
+      case LayerAction::Recompress:
+        break;
+    }
+    return compress(layer, plan, io::decompress_any(std::move(content)), stop);
+  }
+
+  StoredBlob compress(const LayerPlan& layer, const BlobPlan& plan, std::unique_ptr<io::Source> plain,
+                      std::stop_token stop) {
+    CompressingSource compressed(std::move(plain), layer.to, options_.compression_level, doing_);
+    const StoredBlob stored = destination_.put_blob(plan, compressed.source(), stop);
+    if (context_.memory != nullptr && layer.use.diff_id)
+      context_.memory->remember(*layer.use.diff_id, layer.to, stored);
+    return stored;
+  }
+
+  std::optional<StoredBlob> find_present(const LayerPlan& layer, std::stop_token stop) {
+    const auto from = source_.docker_reference();
+    const auto reuse = [&](const oci::Descriptor& blob) -> std::optional<StoredBlob> {
+      if (!destination_.try_reuse(blob, layer.use, from, stop)) return std::nullopt;
+      return StoredBlob{.digest = blob.digest, .size = blob.size};
+    };
+    if (layer.action == LayerAction::Keep) return reuse(layer.from);
+    if (!layer.use.diff_id) return std::nullopt;
+    oci::Descriptor wanted = layer.from;
+    wanted.media_type = layer.media_type;
+    if (layer.action == LayerAction::Decompress) return std::nullopt;  // its plain size is not known before it is read
+    const auto known = context_.memory == nullptr ? std::nullopt : context_.memory->find(*layer.use.diff_id, layer.to);
+    if (!known) return std::nullopt;
+    wanted.digest = known->digest;
+    wanted.size = known->size;
+    return reuse(wanted);
+  }
+
+  const transport::ImageSource& source_;
+  transport::ImageDestination& destination_;
+  const CopyOptions& options_;
+  const CopyContext& context_;
+  const std::string& doing_;
+};
+
+}  // namespace
+
+std::vector<StoredBlob> copy_layers(const CopyPlan& plan, const transport::ImageSource& source,
+                                    transport::ImageDestination& destination, const CopyOptions& options,
+                                    const CopyContext& context, std::size_t first_slot, const std::string& doing) {
+  const std::size_t count = plan.layers.size();
+  std::vector<std::optional<StoredBlob>> stored(count);
+  LayerCopier copier(source, destination, options, context, doing);
+  std::stop_source stop;
+  const std::stop_callback relay(context.stop, [&] { stop.request_stop(); });
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr failure;
+
+  const auto work = [&] {
+    const While copying{[&] { return doing; }};
+    for (std::size_t i = next++; i < count && !stop.stop_requested(); i = next++) {
+      try {
+        stored[i] = copier.copy(plan.layers[i], first_slot + i, stop.get_token());
+      } catch (...) {
+        const std::lock_guard guard(mutex);
+        if (!failure) failure = std::current_exception();  // the others fail only because they were stopped
+        if (context.observer != nullptr) context.observer->blob_finished(first_slot + i, CopyObserver::Outcome::Failed);
+        stop.request_stop();
+      }
+    }
+  };
+  const std::size_t limit = std::min<std::size_t>(
+      {count, options.parallel_layers, destination.traits().concurrent_blobs, source.concurrent_blobs()});
+  {
+    std::vector<std::jthread> workers;
+    for (std::size_t i = 0; i < limit; ++i) workers.emplace_back(work);
+  }
+  if (failure) std::rethrow_exception(failure);
+  if (context.stop.stop_requested()) throw Error(ErrorCode::Cancelled, "stopped");
+  std::vector<StoredBlob> result;
+  for (auto& blob : stored) {
+    PROA_CHECK(blob.has_value());
+    result.push_back(std::move(*blob));
+  }
+  return result;
+}
+
+}  // namespace proa::image
