@@ -68,7 +68,10 @@ bool rename_if_exists(const Path& from, int from_at, const Path& to, int to_at);
 void exchange(const Path& from, int from_at, const Path& to, int to_at);          // RENAME_EXCHANGE
 bool unlink(const Path& path, int at);                                            // false: was gone
 bool remove_dir(const Path& path, int at);                                        // false: was gone
+// rm -rf of what nobody can see any more; false: something is left (told to the debug log), a later sweep tries again.
+bool try_remove_tree(const Path& path, int at) noexcept;
 void symlink(const Path& target, const Path& path, int at);
+void set_mode(int fd, mode_t mode, const Path& name);
 void sync_dir(const Path& path, int at);  // fsync of a directory: makes its names durable
 void sync_file_system(int fd);            // syncfs: makes all data written so far durable
 }  // namespace store_call

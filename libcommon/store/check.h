@@ -23,14 +23,16 @@ struct Finding {
     UnknownFile,   // not ours, in a folder of ours
     Unreferenced,  // no damage: the next collection takes it
     Leftover,      // no damage: staging of a dead transaction
+    Unchecked,     // no damage seen: a layer unpacked with another way to keep owners than the present one
   };
   Kind kind;
   std::string object;  // digest, chain id, name or path
   std::string text;    // what is wrong, in words; paths escaped
-  bool damage() const { return kind != Kind::Unreferenced && kind != Kind::Leftover; }
+  bool damage() const { return kind < Kind::Unreferenced; }
 };
 
 struct CheckOptions {
+  std::string owners;  // as for Transaction::begin(): how this process sees owners
   bool content =
       true;  // false: fingerprints only; true: layers are made again from their blobs and compared byte by byte
 };

@@ -1,11 +1,13 @@
 // What keeps data from garbage collection without a name: leases of running processes, uses of containers.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "libcommon/os/lock.h"
+#include "libcommon/os/store_file.h"
 #include "libcommon/store/store.h"
 
 namespace proa::store {
@@ -15,7 +17,7 @@ namespace proa::store {
 class Lease {
  public:
   static Lease create(const Store& store);
-  Lease(Lease&&) noexcept = default;
+  Lease(Lease&& other) noexcept;
   Lease& operator=(Lease&&) = delete;
   ~Lease();  // removes the file, unless moved from, released or forked (only the process that created it removes it)
 
@@ -26,17 +28,20 @@ class Lease {
   bool hold_blob(const oci::Digest& digest);
 
   const std::string& id() const { return id_; }
-  int fd() const { return lock_.fd(); }
+  int fd() const { return file_.fd(); }
   // For the process that carries on (the monitor after fork): from now on this process removes the file.
   void take_over() noexcept;
+  // The file stays although nobody holds it any more: a trace for the next sweep.
+  void leave_behind() noexcept;
+  void note(std::string_view line);  // a line for people and for the successor
 
  private:
-  Lease(const Store& store, std::string id, os::FileLock lock);
-  void append(std::string_view line);
+  Lease(os::Path root, os::Dir leases, std::string id, os::StoreFile file);
 
-  os::Dir root_;
+  os::Path root_;
+  os::Dir leases_;
   std::string id_;
-  os::FileLock lock_;
+  os::StoreFile file_;
   pid_t owner_;
 };
 

@@ -50,7 +50,10 @@ class LayerWriter {
   ~LayerWriter();  // without commit(): the directory is removed
 
   const os::Dir& diff() const;
-  // `diff_id` has to be verified by whoever unpacked. Records size and fingerprint of the tree.
+  // The diff ids of all layers from the bottom to this one, whose own has to be verified by whoever unpacked. Records
+  // size and fingerprint of the tree. Layers may be committed in any order.
+  oci::ChainId commit(const std::vector<oci::DiffId>& stack, const std::optional<oci::Digest>& blob);
+  // The same on top of a layer that is stored or staged.
   oci::ChainId commit(const std::optional<oci::ChainId>& parent, const oci::DiffId& diff_id,
                       const std::optional<oci::Digest>& blob);
 
@@ -72,7 +75,9 @@ struct ImageOptions {
 // space back.
 class Transaction {
  public:
-  // `owners`: "root", "full" or "single", recorded with each layer.
+  struct State;  // transaction_state.h
+
+  // `store` outlives the transaction. `owners`: "root", "full" or "single", recorded with each layer.
   static Transaction begin(const Store& store, std::string owners);
   Transaction(Transaction&&) noexcept;
   ~Transaction();
@@ -94,6 +99,10 @@ class Transaction {
   // As has_blob. A layer of an earlier boot is compared with its fingerprint first; a damaged one is set aside and
   // counts as absent.
   bool has_layer(const oci::ChainId& chain);
+  // Known to be damaged in the store: counts as absent from now on, and what is staged here takes its place in
+  // commit().
+  void distrust(const oci::Digest& blob);
+  void distrust(const oci::ChainId& layer);
   LayerWriter begin_layer();
   // Renames the upper directory of an overlay, which has to lie in the same file system and be unmounted, into the
   // transaction.
@@ -124,7 +133,6 @@ class Transaction {
  private:
   friend class BlobWriter;
   friend class LayerWriter;
-  struct State;
   explicit Transaction(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };

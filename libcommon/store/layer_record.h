@@ -1,0 +1,18 @@
+// layer.json as a value. Internal to the store.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libcommon/store/store.h"
+
+namespace proa::store {
+
+// Corrupt when it is not the record of `chain`.
+LayerRecord parse_layer_record(std::string_view json, const oci::ChainId& chain);
+std::string encode_layer_record(const LayerRecord& record);
+// layer.json in `directory` (relative to `at`); nullopt when absent.
+std::optional<LayerRecord> read_layer_record(const os::Path& directory, int at, const oci::ChainId& chain);
+
+}  // namespace proa::store
