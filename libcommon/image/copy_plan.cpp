@@ -76,12 +76,15 @@ class Planner {
         config_ != nullptr && config_->diff_ids.size() == manifest_.layers.size()
             ? oci::chain_ids(config_->diff_ids, [](std::string_view text) { return io::digest_of(text); })
             : std::vector<oci::ChainId>{};
+    const auto all_diff_ids = std::make_shared<const std::vector<oci::DiffId>>(
+        config_ == nullptr ? std::vector<oci::DiffId>{} : config_->diff_ids);
     for (std::size_t i = 0; i < manifest_.layers.size(); ++i) {
       auto layer = plan_layer(manifest_.layers[i]);
       layer.use.layer_index = i;
       if (!chains.empty()) {
         layer.use.diff_id = config_->diff_ids[i];
         layer.use.chain_id = chains[i];
+        layer.use.all_diff_ids = all_diff_ids;
       }
       plan_.layers.push_back(std::move(layer));
     }

@@ -160,6 +160,9 @@ std::vector<StoredBlob> copy_layers(const CopyPlan& plan, const transport::Image
   const std::size_t count = plan.layers.size();
   std::vector<std::optional<StoredBlob>> stored(count);
   LayerCopier copier(source, destination, options, context, doing);
+  std::vector<transport::BlobUse> uses;
+  for (const auto& layer : plan.layers) uses.push_back(layer.use);
+  destination.announce_layers(uses, context.stop);
   std::stop_source stop;
   const std::stop_callback relay(context.stop, [&] { stop.request_stop(); });
   std::atomic<std::size_t> next{0};

@@ -7,13 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "libcommon/os/idmap.h"
 #include "libcommon/transport/docker.h"
 #include "libcommon/transport/image_name.h"
 #include "libcommon/transport/transport.h"
 
 namespace proa::store {
 class Store;
-}
+class Transaction;
+}  // namespace proa::store
 
 namespace proa::transport {
 
@@ -24,7 +26,8 @@ struct OpenOptions {
   bool accept_uncompressed = false;             // oci destination: --dest-oci-accept-uncompressed-layers
   bool dir_compress = false;                    // dir destination: --dest-compress
   bool dir_decompress = false;                  // --dest-decompress
-  std::function<store::Store&()> store;         // asked for only when a name is in the store
+  std::function<const store::Store&()> store;   // asked for only when a name is in the store
+  os::IdMode id_mode = os::IdMode::Root;        // storage destination: how owners of files are kept
 };
 
 std::unique_ptr<ImageSource> open_source(const ImageName& name, const OpenOptions& options);

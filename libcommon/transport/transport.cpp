@@ -37,6 +37,8 @@ std::unique_ptr<io::Source> ImageSource::blob(const oci::Descriptor& blob, std::
 
 void ImageDestination::set_origin(const oci::Reference&, const oci::Digest&) {}
 
+void ImageDestination::announce_layers(const std::vector<BlobUse>&, std::stop_token) {}
+
 void ImageDestination::put_index(const ManifestBytes&, std::stop_token) {
   throw Error(ErrorCode::Unsupported, fmt::format("{} holds one image only, not an index of several", name()));
 }

@@ -82,6 +82,7 @@ struct BlobUse {
   std::size_t layer_index = 0;
   std::optional<oci::DiffId> diff_id;
   std::optional<oci::ChainId> chain_id;
+  std::shared_ptr<const std::vector<oci::DiffId>> all_diff_ids;  // of the image, bottom first
 };
 
 // What put_blob() is told in advance. Without digest and size the content is made while it streams (compression on
@@ -114,6 +115,10 @@ class ImageDestination {
 
   // Told before commit(): the image came from this docker reference, where its top manifest or index has this digest.
   virtual void set_origin(const oci::Reference& name, const oci::Digest& top);
+
+  // The layers of one image, bottom first, before the first of them. Waits while another process makes one of them
+  // here.
+  virtual void announce_layers(const std::vector<BlobUse>& layers, std::stop_token stop);
 
   // True: the destination has exactly this blob (or could get it without our bytes, as by a cross-repository mount from
   // `from`), and nothing needs to be sent. From traits().concurrent_blobs threads at once.
