@@ -288,7 +288,7 @@ std::size_t Transfer::State::on_upload(io::Buffer buffer) {
 std::size_t Transfer::State::write_callback(char* data, std::size_t size, std::size_t count, void* self) {
   auto& state = *static_cast<State*>(self);
   const std::size_t bytes = size * count;
-  if (state.window.size() - state.window_at >= kBodyWindow) {
+  if (state.window.size() >= kBodyWindow) {
     state.paused = true;
     return CURL_WRITEFUNC_PAUSE;
   }

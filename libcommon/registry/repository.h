@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -27,6 +28,8 @@ struct RemoteManifest {
 struct UploadPlan {
   std::optional<oci::Digest> digest;  // nullopt: known only at the end of the content
   std::optional<std::uint64_t> size;
+  // Opens the content once more, from an offset on: for uploads that broke too far ahead. Empty: not possible.
+  std::function<std::unique_ptr<io::Source>(std::uint64_t offset)> reopen = {};
 };
 
 struct UploadedBlob {

@@ -45,6 +45,10 @@ std::size_t SentWindow::read(io::Buffer buffer) {
   if (position_ == total_) {
     // A piece must not be larger than the window, or its own start would be overwritten.
     count = pull(buffer.first(std::min(buffer.size(), kSize)));
+  } else if (again_) {
+    count = again_->read(
+        buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), total_ - position_))));
+    if (count == 0) throw Error(ErrorCode::Corrupt, fmt::format("{}: the content is shorter on the second try", what_));
   } else {
     const auto at = static_cast<std::size_t>(position_ % kSize);
     count = static_cast<std::size_t>(std::min<std::uint64_t>({buffer.size(), total_ - position_, kSize - at}));
@@ -63,7 +67,12 @@ bool SentWindow::read_ahead(std::size_t count) {
 }
 
 bool SentWindow::rewind(std::uint64_t offset) {
-  if (offset > total_ || total_ - offset > kSize) return false;
+  if (offset > total_) return false;
+  again_.reset();
+  if (total_ - offset > kSize) {
+    if (!plan_.reopen) return false;
+    again_ = plan_.reopen(offset);
+  }
   position_ = offset;
   return true;
 }

@@ -22,7 +22,8 @@ class SentWindow final : public io::Source {
 
   // Reads `count` bytes (at most kSize) ahead. True: that was all.
   bool read_ahead(std::size_t count);
-  // Goes on from `offset`; false when that is too far back, or ahead of what was read.
+  // Goes on from `offset`; false when that is ahead of what was read, or too far back and the content cannot be opened
+  // again.
   bool rewind(std::uint64_t offset);
   std::uint64_t position() const { return position_; }
   // Reads what is left without sending it (the peer took as much as was announced) and so makes sure of the check
@@ -39,9 +40,10 @@ class SentWindow final : public io::Source {
   io::HashingSource content_;
   UploadPlan plan_;
   std::string what_;
-  std::vector<std::byte> ring_;  // byte N of the content is at N % kSize
-  std::uint64_t total_ = 0;      // read from the content
-  std::uint64_t position_ = 0;   // handed out
+  std::vector<std::byte> ring_;        // byte N of the content is at N % kSize
+  std::uint64_t total_ = 0;            // read from the content
+  std::uint64_t position_ = 0;         // handed out
+  std::unique_ptr<io::Source> again_;  // what lies before the window, opened once more: from position_ to total_
   std::optional<oci::Digest> digest_;
 };
 

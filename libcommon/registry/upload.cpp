@@ -60,6 +60,7 @@ class UploadSession {
   void start();
   enum class Next { TryAgain, Stored, GiveUp };
   Next recover();
+  bool take_up();
   Setback setback_of(http::Response& response);
   void cancel() noexcept;
   void take_location(const http::Response& response);
@@ -154,24 +155,29 @@ std::optional<Setback> UploadSession::try_once() {
   }
 }
 
-// Sets up the next try: from the start if we still have all of it, else from where the registry says that it stands.
+// Sets up the next try: from where the registry says that it stands, else from the start, as far as the content can be
+// had again.
 UploadSession::Next UploadSession::recover() {
   all_sent_ = false;
   // Was it the answer that got lost, not the blob?
   if (content_.digest() && repository_.has_blob(*content_.digest(), stop_)) return Next::Stored;
-  if (content_.rewind(0)) {
-    cancel();
-    return Next::TryAgain;
-  }
+  if (!small_ && take_up()) return Next::TryAgain;
+  if (!content_.rewind(0)) return Next::GiveUp;
+  cancel();
+  return Next::TryAgain;
+}
+
+bool UploadSession::take_up() {
   auto response = repository_.send(repository_.make_call("GET", location_), stop_);
-  if (!is_done(response.status)) return Next::GiveUp;
-  take_location(response);
+  if (!is_done(response.status)) return false;
   const auto range = response.header("Range");  // "0-999": 1000 bytes are there
   const auto ends = range ? cut(*range, "-") : std::nullopt;
   const auto last = ends ? parse_integer<std::uint64_t>(ends->second) : std::nullopt;
-  if (!last || !content_.rewind(*last + 1)) return Next::GiveUp;
+  // "0-0" is also how registries say that there is nothing.
+  if (!last || *last == 0 || !content_.rewind(*last + 1)) return false;
+  take_location(response);
   all_sent_ = content_.digest() && content_.position() == content_.size();
-  return Next::TryAgain;
+  return true;
 }
 
 // Nothing stays on the registry; failing that, it removes stale uploads itself some day.

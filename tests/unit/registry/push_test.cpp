@@ -111,6 +111,22 @@ TEST(PushBlob, LargeUploadThatCannotBeTakenUpFails) {
   EXPECT_EQ(fake.open_uploads(), 0U);
 }
 
+TEST(PushBlob, LargeUploadStartsAgainWhenItsContentCanBeOpenedAgain) {
+  FakeRegistry fake;
+  const auto content = noise(16 * kMiB);
+  const auto digest = io::digest_of(content);
+  fake.server().add({.method = "PATCH", .path_contains = "uploads", .times = 2, .cut_upload_after = 12 * kMiB});
+  io::MemorySource source(content);
+  const auto reopen = [&](std::uint64_t offset) { return std::make_unique<io::MemorySource>(content.substr(offset)); };
+  const auto stored =
+      open(fake, Access::Push).put_blob(source, {.digest = digest, .size = content.size(), .reopen = reopen});
+  EXPECT_EQ(stored.digest, digest);
+  EXPECT_EQ(stored.size, content.size());
+  EXPECT_TRUE(fake.has_blob("app", digest));
+  EXPECT_EQ(fake.open_uploads(), 0U);
+  EXPECT_EQ(fake.server().count("POST", "uploads"), 3U);
+}
+
 TEST(PushBlob, WrongContentIsNotStored) {
   for (const std::size_t size : {1000 * std::size_t{1}, 3 * kMiB}) {
     const auto content = noise(size);
