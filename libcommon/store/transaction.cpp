@@ -149,7 +149,11 @@ void Transaction::keep_for_resume() { state_->keep = true; }
 void Transaction::claim_layers(const std::vector<oci::ChainId>& chains) {
   State& state = *state_;
   PROA_CHECK(!std::exchange(state.claimed, true));
-  state.claims.acquire(chains, os::join(state.store.root(), layout::kLayerLocks));
+  // Layers that are there need no maker: pulls of images on one base do not wait for each other.
+  std::vector<oci::ChainId> missing;
+  std::copy_if(chains.begin(), chains.end(), std::back_inserter(missing),
+               [&](const oci::ChainId& chain) { return !os::exists(layout::record_path(chain), state.store.fd()); });
+  state.claims.acquire(missing, os::join(state.store.root(), layout::kLayerLocks));
   // Those we waited for may have died.
   std::lock_guard guard(state.mutex);
   state.find_predecessors();
