@@ -13,7 +13,7 @@ namespace proa::archive {
 struct MakeOptions {
   // OverlayUser, OverlayTrusted: the tree is an overlay's upper or a stored layer: character devices 0:0 become
   // `.wh.NAME`, the opaque xattr becomes `.wh..wh..opq` before the directory's other entries, all other overlay xattrs
-  // are left out. Merge: an ordinary tree; there are no whiteouts.
+  // are left out. Merge, Plain: an ordinary tree; there are no whiteouts.
   WhiteoutStyle whiteouts = WhiteoutStyle::OverlayUser;
   // No file is newer than this (seconds since 1970): SOURCE_DATE_EPOCH. https://reproducible-builds.org/specs/
   std::optional<std::int64_t> clamp_mtime;
