@@ -12,6 +12,11 @@
 
 namespace proa::runtime {
 
+struct HostDevice {
+  std::string host_path;
+  oci::RuntimeDevice device;  // its path is the one in the container
+};
+
 struct HostFacts {
   os::IdMode id_mode = os::IdMode::Root;
   bool in_user_namespace = false;
@@ -22,7 +27,7 @@ struct HostFacts {
   bool apparmor = false, selinux = false;
   std::string terminal_type;  // the client's TERM
   // Device nodes for --privileged and --device, with their numbers: filled by gather_host_facts(spec).
-  std::vector<oci::RuntimeDevice> devices;
+  std::vector<HostDevice> devices;
 };
 // `plan`: what enter_user_namespace() returned (or a Root plan). Looks only at what `spec` needs.
 HostFacts gather_host_facts(const ContainerSpec& spec, const os::UserNamespacePlan& plan);

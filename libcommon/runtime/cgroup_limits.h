@@ -1,0 +1,26 @@
+// Limits of a specification as files of cgroup v2.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libcommon/oci/runtime_spec.h"
+#include "libcommon/os/cgroup.h"
+
+namespace proa::runtime {
+
+struct CgroupSettings {
+  std::vector<std::string> controllers;
+  std::vector<std::pair<std::string, std::string>> files;  // file, value
+  bool operator==(const CgroupSettings&) const = default;
+};
+// Conversions as crun and runc have them (cpu.shares to cpu.weight, memory+swap to swap alone). Throws InvalidArgument.
+CgroupSettings cgroup_settings(const oci::RuntimeResources& resources);
+
+// Makes the container's group with its limits. nullopt: nothing is delegated; then `notes` says so if limits were asked
+// for.
+std::optional<os::Cgroup> make_cgroup(const std::string& name, const oci::RuntimeResources& resources,
+                                      std::vector<std::string>& notes);
+
+}  // namespace proa::runtime
