@@ -374,7 +374,6 @@ void Transfer::start(const ClientOptions& options, const Request& request, const
 }
 
 int Transfer::status() const { return state_->status; }
-
 const Headers& Transfer::headers() const { return state_->headers; }
 
 std::size_t Transfer::read(io::Buffer buffer) {
@@ -396,7 +395,6 @@ std::size_t Transfer::read(io::Buffer buffer) {
 }
 
 void Transfer::finish() noexcept { state_->reset(); }
-
 const std::string& Transfer::last_origin() const { return state_->origin; }
 
 }  // namespace proa::http
