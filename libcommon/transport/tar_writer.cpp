@@ -68,7 +68,8 @@ std::string pax_path(std::string_view name) {
 class TarWriter final : public TreeWriter {
  public:
   explicit TarWriter(const std::string& path) : path_(path) {
-    const auto found = os::try_stat(path, AT_FDCWD, 0);
+    // Also through a symbolic link, as /dev/stdout is one.
+    const auto found = os::try_stat(path);
     direct_ = found && !S_ISREG(found->st_mode);
     if (found && S_ISDIR(found->st_mode))
       throw Error(ErrorCode::InvalidArgument, fmt::format("{} is a directory", path));
@@ -208,7 +209,10 @@ class TarWriter final : public TreeWriter {
   }
 
   void copy_out() {
-    auto out = os::open(path_, O_WRONLY);
+    // Opening /dev/stdout anew would start at the file's beginning, whatever the shell's >> meant.
+    auto out = path_ == "/dev/stdout" ? os::UniqueFd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3))
+                                      : os::open(path_, O_WRONLY | O_TRUNC);
+    if (!out.valid()) throw system_error("duplicate standard output");
     if (::lseek(file_.get(), 0, SEEK_SET) != 0) throw system_error("seek in a temporary file");
     io::FdSource source(std::move(file_), "temporary file");
     io::FdSink sink(std::move(out), path_);

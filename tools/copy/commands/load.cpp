@@ -1,0 +1,50 @@
+#include <fmt/format.h>
+
+#include "libcommon/base/error.h"
+#include "libcommon/transport/storage.h"
+#include "tools/copy/archive_load.h"
+#include "tools/copy/commands.h"
+#include "tools/copy/local_store.h"
+#include "tools/copy/transfer.h"
+
+namespace proa::copy {
+
+namespace {
+
+struct LoadOptions {
+  std::vector<std::string> none;
+  std::string input;
+  std::string platform;
+  bool quiet = false;
+};
+
+cli::ExitCode load(cli::Context&, const LoadOptions& options) {
+  image::CopyOptions copy_options;
+  if (!options.platform.empty()) copy_options.platform = oci::Platform::parse(options.platform);
+  LocalStore store(LocalStore::Access::Layers);
+  const While loading{
+      [&] { return fmt::format("loading {}", options.input.empty() ? "standard input" : options.input); }};
+  TransferProgress progress(options.quiet);
+  for (auto& image : open_archive(options.input)) {
+    const auto destination =
+        transport::open_storage_destination(store.store(), {.names = image.names, .id_mode = store.id_mode()});
+    const auto result = image::run_copy(*image.source, *destination, copy_options, {.observer = &progress});
+    if (image.names.empty()) fmt::print("Loaded image: {}\n", result.id->str());
+    for (const auto& name : image.names) fmt::print("Loaded image: {}\n", name.familiar());
+  }
+  return 0;
+}
+
+}  // namespace
+
+cli::Command load_command() {
+  return cli::command<LoadOptions>("load", "Load images from an archive")
+      .value("input,i", &LoadOptions::input, "Read this archive or directory instead of standard input", "FILE",
+             cli::Complete::File)
+      .value("platform", &LoadOptions::platform, "Of an image for several platforms take this one", "OS/ARCH[/VARIANT]")
+      .flag("quiet,q", &LoadOptions::quiet, "Show no progress")
+      .positionals("", &LoadOptions::none, 0, 0)
+      .runs(load);
+}
+
+}  // namespace proa::copy

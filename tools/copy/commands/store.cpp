@@ -1,0 +1,120 @@
+// What `proa system check|prune|df` asks of the image store. Hidden: proa-run starts them.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/store/check.h"
+#include "libcommon/store/gc.h"
+#include "libcommon/store/lease.h"
+#include "libcommon/store/writer.h"
+#include "tools/copy/commands.h"
+#include "tools/copy/local_store.h"
+
+namespace proa::copy {
+
+namespace {
+
+struct StoreOptions {
+  bool quick = false;
+  bool repair = false;
+  bool all = false;
+  bool verbose = false;
+};
+
+bool print_findings(const std::vector<store::Finding>& findings, bool verbose) {
+  bool damage = false;
+  for (const auto& finding : findings) {
+    damage = damage || finding.damage();
+    if (finding.damage() || verbose)
+      fmt::print("{}: {}\n", escape_control(finding.object), escape_control(finding.text));
+  }
+  return damage;
+}
+
+// One line for each finding; exit code 1 when something is damaged and not mended.
+cli::ExitCode check(cli::Context&, const StoreOptions& options) {
+  LocalStore local(LocalStore::Access::Layers);
+  store::CheckOptions check_options;
+  check_options.content = !options.quick;
+  if (!options.repair) return print_findings(store::check(local.store(), check_options), options.verbose) ? 1 : 0;
+  const auto report = store::repair(local.store(), check_options);
+  print_findings(report.findings, options.verbose);
+  for (const auto& action : report.actions) fmt::print("{}\n", escape_control(action));
+  return 0;
+}
+
+// {"images": N, "layers": N, "blobs": N, "bytes": N}
+cli::ExitCode prune(cli::Context&, const StoreOptions& options) {
+  LocalStore local(LocalStore::Access::Layers);
+  const auto& store = local.store();
+  std::size_t images = 0;
+  for (const auto& image : store.list()) {
+    if ((!image.names.empty() && !options.all) || !store::uses_of(store, image).empty()) continue;
+    store::remove_image(store, image, false);
+    ++images;
+  }
+  if (options.all) store::remove_cached(store, {});
+  const auto report = store::collect(store);
+  const nlohmann::ordered_json result = {
+      {"images", images}, {"layers", report.layers}, {"blobs", report.blobs}, {"bytes", report.bytes}};
+  fmt::print("{}\n", result.dump());
+  return 0;
+}
+
+// {"total": images, "active": used by containers, "size": bytes of layers, "reclaimable": bytes that only unused images
+// need}
+cli::ExitCode df(cli::Context&, const StoreOptions&) {
+  LocalStore local(LocalStore::Access::Read);
+  const auto* store = local.if_present();
+  nlohmann::ordered_json result = {
+      {"total", 0}, {"active", 0}, {"size", 0}, {"reclaimable", 0}, {"images", nlohmann::json::array()}};
+  if (store != nullptr) {
+    std::size_t active = 0;
+    std::uint64_t size = 0, used = 0;
+    std::set<oci::ChainId> seen, seen_used;
+    const auto images = store->list();
+    for (const auto& image : images) {
+      const auto containers = store::uses_of(*store, image).size();
+      if (containers > 0) ++active;
+      for (const auto& layer : store->layers(image)) {
+        if (seen.insert(layer.chain).second) size += layer.size;
+        if (containers > 0 && seen_used.insert(layer.chain).second) used += layer.size;
+      }
+      result["images"].push_back(
+          {{"id", image.id.hex()}, {"names", image.names}, {"size", image.size}, {"containers", containers}});
+    }
+    result["total"] = images.size();
+    result["active"] = active;
+    result["size"] = size;
+    result["reclaimable"] = size - used;
+  }
+  fmt::print("{}\n", result.dump());
+  return 0;
+}
+
+}  // namespace
+
+cli::Command store_check_command() {
+  return cli::command<StoreOptions>("store-check", "Check the image store")
+      .flag("quick,q", &StoreOptions::quick, "Compare records and fingerprints only")
+      .flag("repair,r", &StoreOptions::repair, "Mend what is damaged")
+      .flag("verbose,v", &StoreOptions::verbose, "Also what is no damage")
+      .hidden()
+      .runs(check);
+}
+
+cli::Command store_prune_command() {
+  return cli::command<StoreOptions>("store-prune", "Remove what nothing needs from the image store")
+      .flag("all,a", &StoreOptions::all, "Also named images that no container uses")
+      .hidden()
+      .runs(prune);
+}
+
+cli::Command store_df_command() {
+  return cli::command<StoreOptions>("store-df", "Say what the image store takes").hidden().runs(df);
+}
+
+}  // namespace proa::copy

@@ -1,0 +1,64 @@
+#include "tools/copy/local_store.h"
+
+#include <fmt/format.h>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/log.h"
+#include "libcommon/oci/reference.h"
+
+namespace proa::copy {
+
+LocalStore::LocalStore(Access access) : access_(access), paths_(config::find_paths()) {
+  if (access != Access::Layers) return;
+  paths_.make();
+  // Inside the user namespace we are uid 0; children have to find the same places.
+  paths_.export_to_environment();
+  const auto plan = os::enter_user_namespace(os::plan_user_namespace());
+  id_mode_ = plan.mode;
+  if (!plan.reason.empty())
+    log::debug(plan.hint.empty() ? plan.reason : fmt::format("{} ({})", plan.reason, plan.hint));
+}
+
+const store::Store& LocalStore::store() {
+  if (!store_) {
+    if (access_ == Access::Names) paths_.make();
+    store_ =
+        store::Store::open(paths_.data, access_ == Access::Read ? store::Store::Create::No : store::Store::Create::Yes);
+  }
+  return *store_;
+}
+
+const store::Store* LocalStore::if_present() {
+  if (!store_) store_ = store::Store::try_open(paths_.data);
+  return store_ ? &*store_ : nullptr;
+}
+
+void image_not_known(const std::string& name) {
+  throw Error(ErrorCode::NotFound, fmt::format("{}: image not known", name),
+              "`proa images` lists the images that are here");
+}
+
+std::optional<store::StoredImage> LocalStore::find(const std::string& name) {
+  const auto* present = access_ == Access::Read ? if_present() : &store();
+  return present == nullptr ? std::nullopt : present->find(name);
+}
+
+store::StoredImage LocalStore::get(const std::string& name) {
+  auto image = find(name);
+  if (!image) image_not_known(name);
+  return std::move(*image);
+}
+
+transport::OpenOptions LocalStore::open_options(const transport::RegistryOptions& registry) {
+  transport::OpenOptions options;
+  options.registry = registry;
+  options.store = [this]() -> const store::Store& { return store(); };
+  options.id_mode = id_mode_;
+  return options;
+}
+
+std::string familiar(const std::string& canonical_name) {
+  return oci::Reference::parse_normalized(canonical_name).familiar();
+}
+
+}  // namespace proa::copy
