@@ -36,8 +36,10 @@ class Checker {
     take_snapshot();
     for (const oci::Digest& digest : snapshot_.blobs) check_blob(digest);
     for (const oci::Digest& manifest : manifests()) check_image(manifest);
-    for (const oci::Digest& manifest : snapshot_.holds.used) check_held(manifest);
-    for (const oci::Digest& manifest : snapshot_.holds.manifests) check_held(manifest);
+    for (const oci::Digest& manifest : snapshot_.holds.used) follow(manifest, Kind::BadUse, "a container");
+    for (const oci::Digest& manifest : snapshot_.holds.manifests) {
+      follow(manifest, Kind::BadUse, "a running process");
+    }
     if (options_.content) remaker_.emplace(store_);
     for (const oci::ChainId& chain : snapshot_.layers) check_layer(chain);
     report_unreferenced();
@@ -128,29 +130,33 @@ class Checker {
   }
 
   void check_image(const oci::Digest& manifest) {
+    follow(manifest, Kind::BadIndex, "image manifest " + manifest.str());
+    check_entries(manifest);
+  }
+
+  // `kind`: of documents that contradict each other, when none of them is absent or damaged, which is reported as such.
+  void follow(const oci::Digest& manifest, Kind kind, const std::string& needed_by) {
     Needs needs;
     try {
       add_needs(store_, manifest, needs);
     } catch (const Error& error) {
-      // Absent or damaged blobs are reported as such; here remain documents that contradict themselves.
       const bool told = std::any_of(needs.blobs.begin(), needs.blobs.end(), [&](const oci::Digest& digest) {
         return bad_blobs_.contains(digest) || !store_.blob_size(digest);
       });
-      if (!told) find(Kind::BadIndex, manifest.str(), error.message());
+      if (!told) find(kind, manifest.str(), error.message());
     }
     for (const oci::Digest& digest : needs.blobs) {
       if (!store_.blob_size(digest) && missing_.insert(digest.str()).second) {
-        find(Kind::MissingBlob, digest.str(), "needed by image manifest " + manifest.str());
+        find(Kind::MissingBlob, digest.str(), "needed by " + needed_by);
       }
     }
     for (const oci::ChainId& chain : needs.layers) {
       if (!still_there(layout::layer_path(chain)) && missing_.insert(chain.str()).second) {
-        find(Kind::MissingLayer, chain.str(), "needed by image manifest " + manifest.str());
+        find(Kind::MissingLayer, chain.str(), "needed by " + needed_by);
       }
     }
     needed_.blobs.merge(needs.blobs);
     needed_.layers.merge(needs.layers);
-    check_entries(manifest);
   }
 
   // What the index says about the image, against the image.
@@ -166,18 +172,6 @@ class Checker {
         find(Kind::BadIndex, manifest.str(), "the index names a layer that is not of this image");
       }
     }
-  }
-
-  void check_held(const oci::Digest& manifest) {
-    Needs needs;
-    try {
-      add_needs(store_, manifest, needs);
-    } catch (const Error& error) {
-      if (!manifests().contains(manifest))
-        find(Kind::DanglingUse, manifest.str(), "a container needs this image: " + error.message());
-    }
-    needed_.blobs.merge(needs.blobs);
-    needed_.layers.merge(needs.layers);
   }
 
   void check_layer(const oci::ChainId& chain) {

@@ -19,7 +19,7 @@ struct Finding {
     BadBlob,      // its bytes do not have its digest or size
     MissingLayer,
     BadLayer,      // layer.json, or files changed, missing, cut or added
-    DanglingUse,   // a container's image is not there
+    BadUse,        // the image of a container or of a running process contradicts itself
     UnknownFile,   // not ours, in a folder of ours
     Unreferenced,  // no damage: the next collection takes it
     Leftover,      // no damage: staging of a dead transaction

@@ -79,16 +79,23 @@ std::optional<oci::Reference> parse_reference(std::string_view text, bool may_be
 std::vector<StoredImage> Store::list() const { return images_of(read_index(*this)); }
 
 std::optional<StoredImage> Store::find(std::string_view text) const {
-  std::vector<StoredImage> images = list();
   auto digits = id_digits(text);
+  auto find_id_digits = [&] {
+    return find_by_prefix(images_of(read_index_for(*this, needle_for_id(*digits))), *digits);
+  };
   // A whole id first, then names, then prefixes: the order of docker.
-  if (digits && digits->size() == kHexDigits) return find_by_prefix(images, *digits);
+  if (digits && digits->size() == kHexDigits) return find_id_digits();
   if (auto reference = parse_reference(text, digits.has_value())) {
-    auto found =
-        reference->digest() ? find_by_digest(images, *reference) : find_by_name(images, reference->with_default_tag());
+    std::optional<StoredImage> found;
+    if (reference->digest()) {
+      found = find_by_digest(images_of(read_index_for(*this, reference->digest()->str())), *reference);
+    } else {
+      reference = reference->with_default_tag();
+      found = find_by_name(images_of(read_index_for(*this, needle_for_name(reference->str()))), *reference);
+    }
     if (found) return found;
   }
-  if (digits) return find_by_prefix(images, *digits);
+  if (digits) return find_id_digits();
   return std::nullopt;
 }
 
@@ -97,10 +104,12 @@ StoredImage Store::get(std::string_view text) const {
   throw Error(ErrorCode::NotFound, "no such image: " + escape_control(text));
 }
 
-std::optional<StoredImage> Store::find_id(const oci::ImageId& id) const { return find_by_prefix(list(), id.hex()); }
+std::optional<StoredImage> Store::find_id(const oci::ImageId& id) const {
+  return find_by_prefix(images_of(read_index_for(*this, needle_for_id(id.hex()))), id.hex());
+}
 
 std::optional<StoredImage> Store::find_cached(std::string_view cache_key) const {
-  ImageTable table = read_index(*this);
+  ImageTable table = read_index_for(*this, needle_for_cache_key(cache_key));
   for (IndexEntry& entry : table.entries) {
     if (!entry.cache_key.empty() && entry.cache_key == cache_key) return std::move(entry.image);
   }

@@ -25,6 +25,12 @@ constexpr const char* kTopLayer = "dev.proa.top-layer";
 constexpr const char* kRepoDigests = "dev.proa.repo-digests";  // separated by spaces
 constexpr const char* kCacheKey = "dev.proa.cache-key";
 
+constexpr std::string_view kHead =
+    "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[\n";
+constexpr std::string_view kTail = "\n]}\n";
+
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 [[noreturn]] void corrupt(const std::string& what) {
   throw Error(ErrorCode::Corrupt, "index.json of the image store: " + what, "run `proa system check --repair`");
 }
@@ -134,7 +140,7 @@ void add_item(ImageTable& table, const Json& item) {
   if (auto entry = parse_entry(item, manifest)) {
     table.entries.push_back(std::move(*entry));
   } else {
-    table.foreign.push_back(item.dump());
+    table.foreign.push_back(dump(item));
     table.foreign_manifests.push_back(manifest.digest);
   }
 }
@@ -172,16 +178,70 @@ ImageTable parse_index_leniently(std::string_view text, std::vector<std::string>
 }
 
 std::string encode_index(const ImageTable& table) {
-  Json manifests = Json::array();
-  for (const IndexEntry& entry : table.entries) manifests.push_back(encode_entry(entry));
-  for (const std::string& foreign : table.foreign) manifests.push_back(Json::parse(foreign));
-  Json json = {{"schemaVersion", 2}, {"mediaType", oci::kOciIndex}, {"manifests", std::move(manifests)}};
-  // Text of other tools may be no UTF-8; ours is.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::string text(kHead);
+  std::string_view separator;
+  auto add = [&](const std::string& item) {
+    text.append(separator).append(item);
+    separator = ",\n";
+  };
+  // Text from other tools may be no UTF-8; ours is.
+  for (const IndexEntry& entry : table.entries) add(dump(encode_entry(entry)));
+  for (const std::string& foreign : table.foreign) add(foreign);
+  return text.append(kTail);
 }
 
 ImageTable read_index(const Store& store) {
   return parse_index(os::read_file(layout::kIndex, layout::kMaxIndexSize, store.fd()));
+}
+
+namespace {
+
+// Calls `use` with each entry's line; false when the text is not as encode_index() writes it.
+template <typename Use>
+bool for_each_line(std::string_view text, const Use& use) {
+  if (!text.starts_with(kHead) || !text.ends_with(kTail)) return false;
+  text.remove_prefix(kHead.size());
+  text.remove_suffix(kTail.size());
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with(',')) line.remove_suffix(1);
+    use(line);
+  }
+  return true;
+}
+
+ImageTable matching_entries(std::string_view text, const std::vector<std::string>& needles) {
+  ImageTable table;
+  const bool ours = for_each_line(text, [&](std::string_view line) {
+    const bool wanted = std::any_of(needles.begin(), needles.end(),
+                                    [&](const std::string& needle) { return line.find(needle) != line.npos; });
+    if (wanted) add_item(table, Json::parse(line, nullptr, /*allow_exceptions=*/false));
+  });
+  return ours ? table : parse_index(text);
+}
+
+std::string member(std::string_view key, std::string_view value) { return dump(Json(key)) + ":" + dump(Json(value)); }
+
+}  // namespace
+
+ImageTable read_index_for(const Store& store, std::string_view needle) {
+  const std::string text = os::read_file(layout::kIndex, layout::kMaxIndexSize, store.fd());
+  ImageTable found = matching_entries(text, {std::string(needle)});
+  if (found.entries.empty()) return found;
+  std::vector<std::string> manifests;
+  for (const IndexEntry& entry : found.entries) manifests.push_back(entry.image.manifest.digest.str());
+  return matching_entries(text, manifests);
+}
+
+std::string needle_for_name(std::string_view canonical_name) { return member(kRefName, canonical_name); }
+std::string needle_for_cache_key(std::string_view key) { return member(kCacheKey, key); }
+
+std::string needle_for_id(std::string_view first_hex_digits) {
+  std::string needle = member(kImageId, "sha256:" + std::string(first_hex_digits));
+  needle.pop_back();  // the quote: a prefix will do
+  return needle;
 }
 
 std::vector<StoredImage> images_of(const ImageTable& table) {

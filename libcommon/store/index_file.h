@@ -30,6 +30,15 @@ ImageTable parse_index_leniently(std::string_view json, std::vector<std::string>
 std::string encode_index(const ImageTable& table);
 ImageTable read_index(const Store& store);
 
+// Only entries whose JSON holds `needle`, and all others of the same manifests. We write one entry a line, so that a
+// name is found among hundreds without parsing them all (50 images: 20 us instead of 650); a file that another tool
+// wrote is parsed whole.
+ImageTable read_index_for(const Store& store, std::string_view needle);
+// Needles for read_index_for().
+std::string needle_for_name(std::string_view canonical_name);
+std::string needle_for_id(std::string_view first_hex_digits);
+std::string needle_for_cache_key(std::string_view key);
+
 // Entries of one manifest joined to one image, newest first; build steps left out.
 std::vector<StoredImage> images_of(const ImageTable& table);
 

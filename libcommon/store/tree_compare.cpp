@@ -94,8 +94,9 @@ class Comparer {
     if (want.st_uid != have.st_uid || want.st_gid != have.st_gid) {
       differ(path, fmt::format("owner {}:{}, not {}:{}", have.st_uid, have.st_gid, want.st_uid, want.st_gid));
     }
-    // A directory that the tar does not name gets the time of unpacking.
-    const bool has_time = !adopted_ && !S_ISDIR(want.st_mode);
+    // A directory that the tar does not name gets the time of unpacking, as does a whiteout.
+    const bool is_whiteout = S_ISCHR(want.st_mode) && want.st_rdev == 0;
+    const bool has_time = !adopted_ && !S_ISDIR(want.st_mode) && !is_whiteout;
     if (has_time && (want.st_mtim.tv_sec != have.st_mtim.tv_sec || want.st_mtim.tv_nsec != have.st_mtim.tv_nsec)) {
       differ(path, "modification time changed");
     }
