@@ -51,6 +51,7 @@ void move_blobs(Transaction::State& state) {
     const os::Path target = layout::blob_path(digest);
     if (digest.algorithm() != oci::DigestAlgorithm::Sha256) {
       call::make_dir_if_absent(layout::kBlobs + "/" + std::string(digest.algorithm_name()), root);
+      call::sync_dir(layout::kBlobs, root);
     }
     if (state.damaged_blobs.contains(digest)) {
       call::rename(staged_blob(digest), state.staging.fd(), target, root);
@@ -60,6 +61,14 @@ void move_blobs(Transaction::State& state) {
     }
     state.moved = true;
   }
+}
+
+// Places of blobs and layers; also for what others moved a moment ago and we only reuse.
+void sync_objects(const Store& store) {
+  for (const std::string& algorithm : os::list_dir(os::join(store.root(), layout::kBlobs))) {
+    call::sync_dir(layout::kBlobs + "/" + algorithm, store.fd());
+  }
+  call::sync_dir(layout::kLayers, store.fd());
 }
 
 bool has_record(const Store& store, const oci::ChainId& chain) {
@@ -138,19 +147,16 @@ void Transaction::commit() {
   if (!state.blobs.empty() || !state.layers.empty()) call::sync_file_system(store.fd());
   move_blobs(state);
   move_layers(state);
-  // Also for what others moved a moment ago and we only reuse.
-  for (const std::string& algorithm : os::list_dir(os::join(store.root(), layout::kBlobs))) {
-    call::sync_dir(layout::kBlobs + "/" + algorithm, store.fd());
-  }
-  call::sync_dir(layout::kBlobs, store.fd());
-  call::sync_dir(layout::kLayers, store.fd());
-
-  if (!state.images.empty()) {
-    update_index(store, Purpose::Add, [&](ImageTable& table) {
+  auto sync_places = [&] { sync_objects(store); };
+  if (state.images.empty()) {
+    sync_places();
+  } else {
+    auto add = [&](ImageTable& table) {
       for (const IndexEntry& entry : state.images) {
         entry.cache_key.empty() ? add_image(table, entry.image) : add_cached(table, entry.image, entry.cache_key);
       }
-    });
+    };
+    update_index(store, Purpose::Add, add, sync_places);
   }
   state.committed = true;
 }

@@ -47,12 +47,13 @@ void drop_nameless(ImageTable& table, const oci::Digest& manifest) {
                 [&](const IndexEntry& entry) { return is_image(entry, manifest) && entry.image.names.empty(); });
 }
 
-void replace_index(const Store& store, const std::string& text) {
+void replace_index(const Store& store, const std::string& text, const std::function<void()>& sync_objects) {
   const int at = store.fd();
   call::unlink(kFreshIndex, at);
   os::StoreFile file = os::StoreFile::create(kFreshIndex, at);
   file.write(text);
   file.sync();
+  sync_objects();
   call::rename(kFreshIndex, at, layout::kIndex, at);
   call::sync_dir(layout::kImages, at);
 }
@@ -99,19 +100,24 @@ void remove_manifest(ImageTable& table, const oci::Digest& manifest) {
   std::erase_if(table.entries, [&](const IndexEntry& entry) { return is_image(entry, manifest); });
 }
 
-void update_index(const Store& store, Purpose purpose, const std::function<void(ImageTable&)>& edit) {
+void update_index(const Store& store, Purpose purpose, const std::function<void(ImageTable&)>& edit,
+                  const std::function<void()>& sync_objects) {
   os::FileLock guard = lock_exclusive(store.root());
   const std::string before = os::read_file(layout::kIndex, layout::kMaxIndexSize, store.fd());
   ImageTable table = parse_index(before);
   edit(table);
   const std::string after = encode_index(table);
-  if (after == before) return;
+  if (after == before) {
+    // Whoever wrote it may have been killed before its last sync.
+    sync_objects();
+    return call::sync_dir(layout::kImages, store.fd());
+  }
   try {
-    replace_index(store, after);
+    replace_index(store, after, sync_objects);
   } catch (const Error& error) {
     if (purpose != Purpose::Remove || error.code() != ErrorCode::NoSpace) throw;
     call::unlink(layout::kSpare, store.fd());
-    replace_index(store, after);
+    replace_index(store, after, sync_objects);
   }
   if (purpose == Purpose::Remove && !os::exists(layout::kSpare, store.fd())) refill_spare(store);
 }

@@ -18,7 +18,11 @@ void remove_manifest(ImageTable& table, const oci::Digest& manifest);
 enum class Purpose { Add, Remove };
 
 // Reads the index, lets `edit` change it and replaces it durably, all under the exclusive lock. An unchanged index is
-// not written. Purpose::Remove works on a full disk: it gives up the spare file for the new index.
-void update_index(const Store& store, Purpose purpose, const std::function<void(ImageTable&)>& edit);
+// not written. `sync_objects` makes durable what the new index names; it is called after the new index is written and
+// synced, and before it gets its name: on journalling file systems that sync has done most of the work already.
+// Purpose::Remove works on a full disk: it gives up the spare file for the new index.
+void update_index(
+    const Store& store, Purpose purpose, const std::function<void(ImageTable&)>& edit,
+    const std::function<void()>& sync_objects = [] {});
 
 }  // namespace proa::store
