@@ -151,12 +151,6 @@ std::string encode_records(std::vector<std::pair<std::string, std::string>> reco
   return body;
 }
 
-void write_padded(io::Sink& out, std::string_view text) {
-  static constexpr std::array<std::byte, kBlock> kZeros{};
-  out.write(io::as_bytes(text));
-  if (auto padding = padding_of(text.size())) out.write(io::Bytes(kZeros).first(padding));
-}
-
 }  // namespace
 
 void TarWriter::begin(const TarEntry& entry) {
@@ -199,11 +193,12 @@ void TarWriter::begin(const TarEntry& entry) {
     extended.put_number(field::kGid, 0);
     extended.put_number(field::kSize, body.size());
     extended.put_number(field::kMtime, 0);
-    out_.write(extended.finish());
-    write_padded(out_, body);
+    emit(extended.finish());
+    emit(io::as_bytes(body));
+    emit_zeros(padding_of(body.size()));
   }
-  out_.write(headers.block.finish());
-  out_.write(io::as_bytes(map));
+  emit(headers.block.finish());
+  emit(io::as_bytes(map));
   left_ = entry.stored_size;
   padding_ = padding_of(left_);
 }
@@ -211,20 +206,34 @@ void TarWriter::begin(const TarEntry& entry) {
 void TarWriter::write(io::Bytes data) {
   PROA_CHECK(data.size() <= left_);
   left_ -= data.size();
-  out_.write(data);
+  emit(data);
 }
 
 void TarWriter::end() {
   PROA_CHECK(left_ == 0);
-  static constexpr std::array<std::byte, kBlock> kZeros{};
-  if (padding_ != 0) out_.write(io::Bytes(kZeros).first(padding_));
-  padding_ = 0;
+  emit_zeros(std::exchange(padding_, 0));
 }
 
 void TarWriter::finish() {
   PROA_CHECK(left_ == 0 && padding_ == 0);
-  static constexpr std::array<std::byte, 2 * kBlock> kEnd{};
-  out_.write(kEnd);
+  emit_zeros(2 * kBlock);
+  flush();
+}
+
+void TarWriter::emit(io::Bytes data) {
+  if (buffer_.size() + data.size() > io::kBufferSize) flush();
+  if (data.size() >= io::kBufferSize / 2) return out_.write(data);
+  buffer_.insert(buffer_.end(), data.begin(), data.end());
+}
+
+void TarWriter::emit_zeros(std::uint64_t count) {
+  static constexpr std::array<std::byte, 2 * kBlock> kZeros{};
+  if (count != 0) emit(io::Bytes(kZeros).first(count));
+}
+
+void TarWriter::flush() {
+  if (!buffer_.empty()) out_.write(buffer_);
+  buffer_.clear();
 }
 
 }  // namespace proa::archive

@@ -86,6 +86,7 @@ class FdSink final : public Sink {
   FdSink(os::UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
   void write(Bytes data) override;
   int fd() const { return fd_.get(); }
+  os::UniqueFd take() && { return std::move(fd_); }
 
  private:
   os::UniqueFd fd_;
