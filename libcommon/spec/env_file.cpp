@@ -6,6 +6,7 @@
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/base/utf8.h"
 
 namespace proa::spec {
 namespace {
@@ -17,25 +18,6 @@ constexpr std::string_view kBlank = " \t";
 
 // The start of a line as it may be shown: files hold secrets, so never the value.
 std::string shown_name(std::string_view line) { return escape_control(line.substr(0, line.find('=')).substr(0, 80)); }
-
-bool is_utf8(std::string_view text) {
-  // escape_control changes control characters and broken sequences only; the latter always to \x with a byte above 7f.
-  for (std::size_t i = 0; i < text.size();) {
-    auto byte = static_cast<unsigned char>(text[i]);
-    std::size_t length = byte < 0x80 ? 1 : byte < 0xc2 ? 0 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : byte < 0xf5 ? 4 : 0;
-    if (length == 0 || i + length > text.size()) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-    }
-    auto second = length > 1 ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if ((byte == 0xe0 && second < 0xa0) || (byte == 0xed && second >= 0xa0) || (byte == 0xf0 && second < 0x90) ||
-        (byte == 0xf4 && second >= 0x90)) {
-      return false;
-    }
-    i += length;
-  }
-  return true;
-}
 
 // Calls `each` with every line that says something, without leading white space.
 template <typename Each>

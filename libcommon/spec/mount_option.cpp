@@ -12,8 +12,6 @@
 namespace proa::spec {
 namespace {
 
-const std::set<std::string, std::less<>> kPropagations = {"private", "rprivate", "shared",
-                                                          "rshared", "slave",    "rslave"};
 const std::set<std::string, std::less<>> kFlags = {"exec", "noexec", "suid", "nosuid", "dev", "nodev"};
 
 [[noreturn]] void refuse(std::string reason) {
@@ -132,8 +130,7 @@ class MountParser {
   bool apply_bind(std::string_view name, std::string_view value) {
     if (name == "propagation") {
       mount_.propagation = to_lower(value);
-      if (!kPropagations.contains(mount_.propagation))
-        refuse(fmt::format("unknown propagation \"{}\"", escape_control(value)));
+      if (!is_propagation(mount_.propagation)) refuse(fmt::format("unknown propagation \"{}\"", escape_control(value)));
       return true;
     }
     if (name != "recursive") return false;

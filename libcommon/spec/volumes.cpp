@@ -70,7 +70,7 @@ void apply_volume_options(std::string_view options, std::string_view text, Mount
   for (const auto& word : split(options, ',')) {
     if (word == "ro" || word == "rw") {
       once.set(access, word);
-    } else if (kPropagations.contains(word)) {
+    } else if (is_propagation(word)) {
       once.set(mount.propagation, word);
     } else if (word == "nocopy" || word == "copy") {
       once.set(copy, word);
@@ -93,6 +93,8 @@ void apply_volume_options(std::string_view options, std::string_view text, Mount
 }
 
 }  // namespace
+
+bool is_propagation(std::string_view word) { return kPropagations.contains(word); }
 
 std::string_view mount_type_name(MountType type) {
   switch (type) {
@@ -157,7 +159,7 @@ Mount split_volume(std::string_view text) {
   if (sections.size() == 3) {
     for (const auto& word : split(sections[2], ',')) {
       if (word == "ro") mount.read_only = true;
-      if (kPropagations.contains(word)) mount.propagation = word;
+      if (is_propagation(word)) mount.propagation = word;
       if (word == "nocopy") mount.no_copy = true;
     }
   }

@@ -13,6 +13,9 @@ namespace proa::spec {
 enum class MountType { Volume, Bind, Tmpfs, Image };
 std::string_view mount_type_name(MountType type);
 
+// "private", "rslave", ...
+bool is_propagation(std::string_view word);
+
 // One mount as asked for. Paths are texts: nothing was looked up.
 struct Mount {
   MountType type = MountType::Volume;

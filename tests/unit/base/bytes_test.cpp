@@ -4,6 +4,7 @@
 
 #include "libcommon/base/glob.h"
 #include "libcommon/base/signals.h"
+#include "libcommon/base/utf8.h"
 
 namespace proa {
 namespace {
@@ -59,6 +60,16 @@ TEST(Glob, IsNotExponential) {
   std::string pattern;
   for (int i = 0; i < 100; ++i) pattern += "a*";
   EXPECT_EQ(glob_match(pattern + "b", std::string(2000, 'a')), false);
+}
+
+TEST(Utf8, IsStrict) {
+  for (const char* text :
+       {"", "abc", "\xc2\x80", "\xe2\x82\xac", "\xed\x9f\xbf", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf"})
+    EXPECT_TRUE(is_utf8(text)) << text;
+  for (const char* text : {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
+                           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "a\xffz", "\xe2\x82"}) {
+    EXPECT_FALSE(is_utf8(text)) << text;
+  }
 }
 
 TEST(Signals, HaveNames) {
