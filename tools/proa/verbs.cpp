@@ -30,9 +30,13 @@ struct GroupVerb {
 
 const std::vector<GroupVerb>& group_verbs() {
   static const std::vector<GroupVerb> table = {
-      {"image", "build", kBuild, {"build"}},   {"buildx", "build", kBuild, {"build"}},
-      {"buildx", "b", kBuild, {"build"}},      {"buildx", "version", kRun, {"version"}},
+      {"image", "build", kBuild, {"build"}},
+      {"buildx", "build", kBuild, {"build"}},
+      {"buildx", "b", kBuild, {"build"}},
+      {"buildx", "version", kRun, {"version"}},
       {"builder", "build", kBuild, {"build"}},
+      {"builder", "prune", kBuild, {"cache", "prune"}},
+      {"buildx", "prune", kBuild, {"cache", "prune"}},
   };
   return table;
 }

@@ -50,33 +50,4 @@ std::map<std::string, std::vector<std::string>> parse_flags(const std::vector<st
   return values;
 }
 
-std::vector<std::string> split_csv(std::string_view text) {
-  std::vector<std::string> fields;
-  for (std::size_t at = 0;;) {
-    std::string field;
-    if (at < text.size() && text[at] == '"') {
-      for (++at;; ++at) {
-        if (at >= text.size()) fail("failed to parse csv: extraneous or missing \" in quoted-field");
-        if (text[at] != '"') {
-          field += text[at];
-        } else if (text.substr(at, 2) == "\"\"") {
-          field += text[at++];
-        } else {
-          break;
-        }
-      }
-      ++at;
-      if (at < text.size() && text[at] != ',') fail("failed to parse csv: extraneous or missing \" in quoted-field");
-    } else {
-      std::size_t end = std::min(text.find(',', at), text.size());
-      field = text.substr(at, end - at);
-      if (field.find('"') != std::string::npos) fail("failed to parse csv: bare \" in non-quoted field");
-      at = end;
-    }
-    fields.push_back(std::move(field));
-    if (at >= text.size()) return fields;
-    ++at;
-  }
-}
-
 }  // namespace proa::build::detail

@@ -7,6 +7,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
+#include "libcommon/spec/csv.h"
 
 namespace proa::build {
 namespace {
@@ -286,7 +287,7 @@ Instruction parse_instruction(const Node& node) {
 
 DeviceRequest parse_device(std::string_view text) {
   DeviceRequest device;
-  for (const std::string& field : detail::split_csv(text)) {
+  for (const std::string& field : spec::split_csv(text, "--device")) {
     auto pair = cut(field, "=");
     std::string key(pair ? pair->first : std::string_view(field));
     std::string value(pair ? pair->second : "true");

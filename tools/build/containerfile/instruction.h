@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -140,7 +141,9 @@ struct MountRequest {
   std::optional<std::string> env;
   std::optional<std::uint32_t> mode, uid, gid;
 };
-MountRequest parse_mount(std::string_view text);
+// `expander` is applied to each value after the text was split, so that a variable cannot bring in options of its own.
+using Expander = std::function<std::string(std::string_view)>;
+MountRequest parse_mount(std::string_view text, const Expander& expander = {});
 // The stage or image that "from=" names, without looking at the rest; throws when that is a variable.
 std::string mount_from(std::string_view text);
 
@@ -156,9 +159,6 @@ struct FlagRule {
 // Name to values. Throws on unknown, repeated and malformed flags.
 std::map<std::string, std::vector<std::string>> parse_flags(const std::vector<std::string>& words,
                                                             const std::vector<FlagRule>& rules);
-
-// Go's encoding/csv for one record.
-std::vector<std::string> split_csv(std::string_view text);
 
 }  // namespace detail
 

@@ -4,6 +4,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/command.h"
+#include "libcommon/spec/csv.h"
 #include "tools/build/containerfile/instruction.h"
 
 namespace proa::build {
@@ -50,15 +51,18 @@ std::uint32_t parse_number(std::string_view key, const std::string& text, int ba
 
 class Parser {
  public:
+  explicit Parser(const Expander& expander) : expander_(expander) {}
+
   MountRequest parse(std::string_view text) {
-    for (const std::string& field : detail::split_csv(text)) {
+    for (const std::string& field : spec::split_csv(text, "--mount")) {
       auto pair = cut(field, "=");
       std::string key = to_lower(pair ? pair->first : std::string_view(field));
       if (!pair && key != "readonly" && key != "ro" && key != "readwrite" && key != "rw" && key != "required" &&
           key != "z") {
         fail(fmt::format("invalid field '{}' must be a key=value pair", escape_control(field)));
       }
-      set(key, pair ? std::string(pair->second) : "true", field);
+      std::string value(pair ? pair->second : "true");
+      set(key, pair && expander_ ? expander_(value) : value, field);
     }
     check();
     return std::move(mount_);
@@ -130,20 +134,21 @@ class Parser {
     }
   }
 
+  const Expander& expander_;
   MountRequest mount_;
   bool read_only_given_ = false;
 };
 
 }  // namespace
 
-MountRequest parse_mount(std::string_view text) {
+MountRequest parse_mount(std::string_view text, const Expander& expander) {
   While parsing{[&] { return fmt::format("--mount={}", escape_control(text)); }};
-  return Parser().parse(text);
+  return Parser(expander).parse(text);
 }
 
 std::string mount_from(std::string_view text) {
   std::string from;
-  for (const std::string& field : detail::split_csv(text)) {
+  for (const std::string& field : spec::split_csv(text, "--mount")) {
     auto pair = cut(field, "=");
     if (!pair || to_lower(pair->first) != "from") continue;
     std::size_t dollar = pair->second.find('$');

@@ -1,0 +1,136 @@
+// RUN.
+#include <fmt/format.h>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
+#include "tools/build/stage_run.h"
+
+namespace proa::build {
+namespace {
+
+// A here-document alone is a script; with other words the shell of the step reads it.
+Script script_of(const CommandLine& command, const oci::ImageConfig& config) {
+  if (command.words.empty()) throw Error(ErrorCode::InvalidArgument, "RUN needs a command");
+  if (command.files.empty()) return {command_of(command, config), "", ""};
+  const std::string& line = command.words[0];
+  std::vector<std::string> shell = shell_of(config);
+  if (parse_heredoc_word(line)) {
+    const Heredoc& file = command.files[0];
+    std::string content = file.chomp ? chomp_heredoc(file.content) : file.content;
+    if (content.starts_with("#!")) {
+      std::string path = "/dev/pipes/" + replace_all(file.name, "/", "_");
+      return {{path}, path, content};
+    }
+    shell.push_back(std::move(content));
+    return {shell, "", ""};
+  }
+  std::string text = line;
+  for (const Heredoc& file : command.files) text += "\n" + file.content + file.name;
+  shell.push_back(std::move(text));
+  return {shell, "", ""};
+}
+
+void refuse_unsupported(const Run& run) {
+  if (!run.devices.empty()) throw Error(ErrorCode::Unsupported, "RUN --device is not supported");
+  if (run.security == "insecure") throw Error(ErrorCode::Unsupported, "RUN --security=insecure is not supported");
+}
+
+NetworkChoice network_of(const Run& run) {
+  if (run.network == "none") return NetworkChoice::None;
+  if (run.network == "host") return NetworkChoice::Host;
+  return NetworkChoice::Default;
+}
+
+std::string network_text(NetworkChoice choice) {
+  return choice == NetworkChoice::None ? "none" : choice == NetworkChoice::Host ? "host" : "default";
+}
+
+}  // namespace
+
+std::vector<std::string> StageRun::environment() const {
+  std::vector<std::string> env = state_.config.env;
+  for (const std::string& argument : state_.scope.arguments()) {
+    std::string key = argument.substr(0, argument.find('=') + 1);
+    bool set = false;
+    for (const std::string& entry : env) set = set || entry.starts_with(key);
+    if (!set) env.push_back(argument);
+  }
+  return env;
+}
+
+// Once for the cache key (which must not open roots of stages, nor see secrets), once for the step.
+void StageRun::prepare_mounts(const Run& run, StepMounts* mounts, KeyBuilder* key) {
+  for (const std::string& text : run.mounts) {
+    MountRequest request = parse_mount(text, [&](std::string_view value) { return word(value); });
+    if (key != nullptr)
+      key->add("mount", text).add("target", request.target).add("source", request.source).add("id", request.id);
+    bool bind = request.type == MountType::Bind;
+    if (!request.from.empty() && !bind) throw Error(ErrorCode::Unsupported, "from= is supported for bind mounts only");
+    SourceTree* tree = nullptr;
+    if (bind && request.from.empty()) {
+      tree = &builder_.context();
+      if (key != nullptr) {
+        for (const Source& source : tree->select(request.source))
+          key->add("content", tree->digest(source, IgnoreRules()));
+      }
+    } else if (bind) {
+      Origin origin = resolve_origin(builder_.file(), index_, request.from);
+      const Snapshot& from = builder_.origin_snapshot(origin);
+      if (key != nullptr) key->add("from", from.top ? from.top->str() : "scratch");
+      if (mounts != nullptr) tree = mounts->mount_tree(from, request.from);
+    }
+    if (mounts != nullptr) mounts->add(request, tree, state_.config.working_dir);
+  }
+}
+
+void StageRun::command(const Instruction&, const Run& run) {
+  refuse_unsupported(run);
+  Script script = script_of(run.command, state_.config);
+  RunRequest request{.args = script.args,
+                     .env = environment(),
+                     .user = state_.config.user,
+                     .cwd = state_.config.working_dir,
+                     .network = network_of(run)};
+  const RunSettings& settings = builder_.request().run;
+  KeyBuilder builder = key("run");
+  builder.add("args", request.args)
+      .add("script", script.content)
+      .add("env", request.env)
+      .add("user", request.user)
+      .add("cwd", request.cwd);
+  builder.add("network", network_text(request.network == NetworkChoice::Default ? settings.network : request.network));
+  builder.add("caps", settings.cap_add).add("drop", settings.cap_drop);
+  for (const auto& [name, address] : settings.hosts) builder.add("host " + name, address);
+  prepare_mounts(run, nullptr, &builder);
+  std::string step = builder.finish();
+  oci::History entry = history("RUN " + join(request.args, " "));
+  if (cached(step, entry)) return;
+
+  Snapshot before = snapshot();
+  WorkRoot root = execute(run, std::move(request), script);
+  set_snapshot(session_.commit_step(step, before, std::move(root), std::move(entry)));
+}
+
+// Runs the command; all its mounts are gone when it returns.
+WorkRoot StageRun::execute(const Run& run, RunRequest request, const Script& script) {
+  session_.enter();
+  StepMounts mounts(session_, builder_.request().secrets);
+  prepare_mounts(run, &mounts, nullptr);
+  if (!script.path.empty()) mounts.add_file(script.path, script.content, 0755);
+  for (const std::string& proxy : state_.scope.proxies()) request.env.push_back(proxy);
+  request.env.insert(request.env.end(), mounts.env().begin(), mounts.env().end());
+  request.mounts = mounts.mounts();
+  std::vector<std::pair<std::string, bool>> targets = mounts.targets();
+  targets.insert(targets.end(),
+                 {{"/proc", true}, {"/sys", true}, {"/dev", true}, {"/etc/hosts", false}, {"/etc/resolv.conf", false}});
+  WorkRoot root = session_.open_root(snapshot(), make_stubs(session_, targets));
+  try {
+    run_command(session_, builder_.progress(), builder_.request().run, request, root);
+  } catch (const Error&) {
+    builder_.progress().show_tail();
+    throw;
+  }
+  return root;
+}
+
+}  // namespace proa::build

@@ -1,0 +1,176 @@
+#include "tools/build/steps/copy_files.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/os/xattr.h"
+
+namespace proa::build {
+namespace {
+
+constexpr mode_t kModeBits = 07777;
+
+std::string describe(const std::string& path) { return escape_control(path); }
+
+std::string parent_path(const std::string& path) {
+  auto parts = cut_last(path, "/");
+  return parts && !parts->first.empty() ? std::string(parts->first) : "/";
+}
+
+void copy_content(int from, int to, const std::string& path) {
+  // In one file system this shares or copies blocks in the kernel (Linux 5.3 across file systems of a kind).
+  while (true) {
+    ssize_t moved = ::copy_file_range(from, nullptr, to, nullptr, std::size_t{1} << 30, 0);
+    if (moved > 0) continue;
+    if (moved == 0) break;
+    if (errno == EINTR) continue;
+    if (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS)
+      throw system_error("copy " + describe(path));
+    break;
+  }
+  // What the kernel did not copy (other file systems; files of /proc that claim to be empty).
+  static thread_local std::array<std::byte, 128 << 10> buffer;
+  while (std::size_t size = os::read_some(from, buffer, path)) os::write_all(to, std::span(buffer).first(size), path);
+}
+
+}  // namespace
+
+void Owner::apply(int fd, const std::string& path) const {
+  if (mode_ == os::IdMode::Single) {
+    if (ids_.uid != 0 || ids_.gid != 0)
+      os::set_xattr(fd, "user.proa.owner", fmt::format("{}:{}", ids_.uid, ids_.gid), path);
+    return;
+  }
+  if (::fchownat(fd, "", ids_.uid, ids_.gid, AT_EMPTY_PATH) != 0) {
+    int error = errno;
+    Error failure = system_error(fmt::format("chown {} to {}:{}", describe(path), ids_.uid, ids_.gid), error);
+    if (error == EINVAL)
+      throw std::move(failure).with_hint(
+          "the user's subordinate ids do not reach that far: see /etc/subuid and /etc/subgid");
+    throw failure;
+  }
+}
+
+void Owner::apply_link(int parent_fd, const std::string& name) const {
+  if (mode_ == os::IdMode::Single) return;  // a link has no attributes to note an owner in
+  if (::fchownat(parent_fd, name.c_str(), ids_.uid, ids_.gid, AT_SYMLINK_NOFOLLOW) != 0)
+    throw system_error("chown " + describe(name));
+}
+
+void CopyFiles::finish(int fd, const std::string& path, mode_t mode, const struct stat* times) const {
+  request_.owner.apply(fd, path);
+  // After the owner: chown(2) takes setuid bits away.
+  if (::fchmod(fd, request_.mode.value_or(mode) & kModeBits) != 0) throw system_error("chmod " + describe(path));
+  if (times != nullptr) {
+    struct timespec both[2] = {times->st_mtim, times->st_mtim};
+    if (::futimens(fd, both) != 0) throw system_error("set times of " + describe(path));
+  }
+}
+
+// Opens a folder of the root, following links inside it; makes it, and those above it, when missing.
+os::UniqueFd CopyFiles::make_folder(const std::string& path, std::optional<mode_t> mode) {
+  if (auto there = root_.try_open_in_root(path, O_RDONLY | O_DIRECTORY)) return std::move(*there);
+  os::UniqueFd made = root_.make_dirs_in_root(path, 0755);
+  os::UniqueFd fd = os::open(os::fd_path(made.get()), O_RDONLY | O_DIRECTORY);
+  // mkdir(2) applies our umask.
+  finish(fd.get(), path, mode.value_or(0755), nullptr);
+  return fd;
+}
+
+os::UniqueFd CopyFiles::destination_folder() { return make_folder(request_.destination, std::nullopt); }
+
+CopyFiles::Place CopyFiles::place_for_file(const std::string& base_name) {
+  std::string path = request_.destination;
+  if (request_.into_folder || root_.try_open_in_root(path, O_PATH | O_DIRECTORY))
+    return {destination_folder(), base_name};
+  make_folder(parent_path(path), std::nullopt);
+  auto [parent, name] = root_.open_parent_in_root(path);
+  return {std::move(parent), name};
+}
+
+void CopyFiles::clear(const Place& place) const {
+  auto st = os::try_stat(place.name, place.parent.get());
+  if (!st) return;
+  if (S_ISDIR(st->st_mode)) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("cannot put a file over the folder {}", describe(place.name)));
+  }
+  if (::unlinkat(place.parent.get(), place.name.c_str(), 0) != 0) throw system_error("remove " + describe(place.name));
+}
+
+void CopyFiles::copy_entry(const SourceTree& tree, const TreeEntry& entry, const std::string& source_path,
+                           const Place& place) {
+  clear(place);
+  int parent = place.parent.get();
+  if (S_ISLNK(entry.st.st_mode)) {
+    std::string target = os::read_link(entry.name, entry.parent_fd);
+    if (::symlinkat(target.c_str(), parent, place.name.c_str()) != 0)
+      throw system_error("make link " + describe(place.name));
+    request_.owner.apply_link(parent, place.name);
+    struct timespec both[2] = {entry.st.st_mtim, entry.st.st_mtim};
+    ::utimensat(parent, place.name.c_str(), both, AT_SYMLINK_NOFOLLOW);
+    return;
+  }
+  if (S_ISFIFO(entry.st.st_mode)) {
+    if (::mkfifoat(parent, place.name.c_str(), 0600) != 0) throw system_error("make FIFO " + describe(place.name));
+    os::UniqueFd fd = os::open(place.name, O_PATH | O_NOFOLLOW, 0, parent);
+    request_.owner.apply(fd.get(), place.name);
+    if (::chmod(os::fd_path(fd.get()).c_str(), request_.mode.value_or(entry.st.st_mode) & kModeBits) != 0) {
+      throw system_error("chmod " + describe(place.name));
+    }
+    return;
+  }
+  os::UniqueFd from = tree.open_file(entry);
+  os::UniqueFd to = os::open(place.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, parent);
+  copy_content(from.get(), to.get(), source_path);
+  tree.check(from.get(), source_path);
+  finish(to.get(), place.name, entry.st.st_mode, &entry.st);
+}
+
+void CopyFiles::copy_folder(const SourceTree& tree, const Source& source) {
+  std::string base = request_.destination == "/" ? "" : request_.destination;
+  destination_folder();
+  // Entries come parents first; the folder they go to is resolved once for each folder.
+  std::string open_path;
+  os::UniqueFd open_folder;
+  tree.walk(source, request_.excludes, [&](const TreeEntry& entry) {
+    std::string path = base + "/" + entry.relative;
+    if (S_ISDIR(entry.st.st_mode)) {
+      make_folder(path, entry.st.st_mode);
+      return;
+    }
+    std::string folder = parent_path(path);
+    if (folder != open_path || !open_folder.valid()) {
+      open_folder = make_folder(folder, std::nullopt);
+      open_path = folder;
+    }
+    Place place{std::move(open_folder), entry.name};
+    std::string source_path = source.path.empty() ? entry.relative : source.path + "/" + entry.relative;
+    copy_entry(tree, entry, source_path, place);
+    open_folder = std::move(place.parent);
+  });
+}
+
+void CopyFiles::copy(const SourceTree& tree, const Source& source) {
+  While copying{[&] {
+    return fmt::format("copying {} to {}", describe(source.path.empty() ? "." : source.path),
+                       describe(request_.destination));
+  }};
+  if (source.is_folder()) return copy_folder(tree, source);
+  Place place = place_for_file(source.base_name());
+  copy_entry(tree, entry_of(source), source.path, place);
+}
+
+void CopyFiles::write(const std::string& name, std::string_view content) {
+  Place place = place_for_file(name);
+  clear(place);
+  os::UniqueFd to = os::open(place.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, place.parent.get());
+  os::write_all(to.get(), content, place.name);
+  finish(to.get(), place.name, 0644, nullptr);
+}
+
+}  // namespace proa::build

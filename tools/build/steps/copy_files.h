@@ -1,0 +1,70 @@
+// Puts selected sources into a root. Destinations are resolved inside that root; an entry is made by its last component
+// only.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libcommon/os/dir.h"
+#include "libcommon/os/idmap.h"
+#include "tools/build/steps/source_tree.h"
+
+namespace proa::build {
+
+struct Ownership {
+  std::uint32_t uid = 0, gid = 0;
+};
+
+// Gives a file to its owner; with one mapped id the owner is noted in an attribute that layer making reads.
+class Owner {
+ public:
+  Owner(os::IdMode mode, Ownership ids) : mode_(mode), ids_(ids) {}
+  // `fd`: file or folder; an O_PATH descriptor is fine.
+  void apply(int fd, const std::string& path) const;
+  void apply_link(int parent_fd, const std::string& name) const;
+
+ private:
+  os::IdMode mode_;
+  Ownership ids_;
+};
+
+struct CopyRequest {
+  std::string destination;   // absolute inside the root
+  bool into_folder = false;  // the destination was written with a trailing slash, or there are several sources
+  Owner owner;
+  std::optional<mode_t> mode;
+  IgnoreRules excludes;
+};
+
+class CopyFiles {
+ public:
+  CopyFiles(const os::Dir& root, const CopyRequest& request) : root_(root), request_(request) {}
+
+  // A folder's contents, or a file.
+  void copy(const SourceTree& tree, const Source& source);
+  // A file made of text (a here-document).
+  void write(const std::string& name, std::string_view content);
+  // The folder that the destination is, made when missing; for archives to be unpacked.
+  os::UniqueFd destination_folder();
+
+ private:
+  struct Place {
+    os::UniqueFd parent;
+    std::string name;
+  };
+  Place place_for_file(const std::string& base_name);
+  os::UniqueFd make_folder(const std::string& path, std::optional<mode_t> mode);
+  void copy_folder(const SourceTree& tree, const Source& source);
+  void copy_entry(const SourceTree& tree, const TreeEntry& entry, const std::string& source_path, const Place& place);
+  void clear(const Place& place) const;
+  void finish(int fd, const std::string& path, mode_t mode, const struct stat* times) const;
+
+  const os::Dir& root_;
+  const CopyRequest& request_;
+};
+
+}  // namespace proa::build

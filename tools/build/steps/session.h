@@ -1,0 +1,110 @@
+// One build's dealings with the store: the user namespace, the transaction, cached steps, layers made of overlay
+// uppers.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libcommon/base/time.h"
+#include "libcommon/oci/image.h"
+#include "libcommon/os/idmap.h"
+#include "libcommon/os/mount.h"
+#include "libcommon/store/lease.h"
+#include "libcommon/store/store.h"
+#include "libcommon/store/writer.h"
+
+namespace proa::build {
+
+// An image as far as it is built.
+struct Snapshot {
+  oci::ImageConfig config;              // with diff ids and history
+  std::vector<oci::Descriptor> layers;  // as the manifest will name them
+  std::optional<oci::ChainId> top;
+};
+
+// Times of images and files.
+struct Timestamps {
+  std::optional<Time>
+      fixed;             // SOURCE_DATE_EPOCH or --timestamp: creation times, and the newest time of a file in a layer
+  bool set_all = false;  // --timestamp: every file of a new layer gets it
+  std::string created() const;
+};
+
+struct ImageSettings {
+  bool docker_format = false;
+  oci::Annotations annotations;
+  std::vector<oci::Reference> names;
+};
+
+// A root that a step works on: an overlay over a snapshot's layers, not attached anywhere.
+struct WorkRoot {
+  os::UniqueFd mount;  // detached; its root folder
+  os::Path upper;      // what the step changed
+  os::Dir dir() const;
+};
+
+class Session {
+ public:
+  Session(store::Store store, Timestamps times, bool use_cache);
+  Session(const Session&) = delete;
+  ~Session();  // finished steps stay, also when the build failed
+
+  // Enters the user namespace that layers are written in, once; a build that finds everything in the cache never does.
+  const os::UserNamespacePlan& enter();
+  const os::UserNamespacePlan& plan();
+  // Runs right after that, for whoever holds descriptors of folders to be mounted.
+  void on_enter(std::function<void()> action) { on_enter_.push_back(std::move(action)); }
+  const Timestamps& times() const { return times_; }
+  const store::Store& store() const { return store_; }
+  void hold(const store::StoredImage& image);
+
+  // The snapshot after a step that was done before: `parent` with or without one layer more.
+  // With `use_cache` off nothing is found.
+  std::optional<Snapshot> find_step(const std::string& key, const Snapshot& parent, const oci::History& history);
+
+  // `stubs`: a folder that lies below all layers (mount points that no layer has).
+  WorkRoot open_root(const Snapshot& snapshot, const std::optional<os::Path>& stubs = std::nullopt);
+  // A snapshot's root to read from, not attached anywhere.
+  os::UniqueFd mount_read_only(const Snapshot& snapshot);
+  os::Path scratch_dir(std::string_view purpose) { return transaction().make_scratch_dir(purpose); }
+
+  // Makes the upper folder of a finished step a layer (none when it is empty), and keeps the result under `key`.
+  Snapshot commit_step(const std::string& key, const Snapshot& parent, WorkRoot root, oci::History history);
+
+  // Stores the finished image, or finds the very same one of an earlier build.
+  store::StoredImage put_image(const Snapshot& snapshot, const ImageSettings& settings);
+  // Makes finished steps durable; what was registered is visible afterwards.
+  void flush();
+
+ private:
+  store::Transaction& transaction();
+  std::string stored_key(const std::string& key);
+  void keep_step(const std::string& key, const Snapshot& snapshot);
+  Snapshot with_layer(Snapshot snapshot, const oci::ChainId& chain, const oci::DiffId& diff_id, const oci::Digest& blob,
+                      std::uint64_t size, oci::History history) const;
+
+  store::Store store_;
+  Timestamps times_;
+  bool use_cache_;
+  std::optional<os::UserNamespacePlan> plan_;
+  bool entered_ = false;
+  std::vector<std::function<void()>> on_enter_;
+  std::optional<store::Transaction> transaction_;
+  std::optional<store::Lease> lease_;
+  std::optional<std::map<std::string, store::StoredImage>> cached_;
+  std::chrono::steady_clock::time_point last_flush_ = std::chrono::steady_clock::now();
+  bool pending_ = false;
+};
+
+// The name of a mode in layer records.
+std::string owners_name(os::IdMode mode);
+
+// The manifest of a snapshot; layers of other formats get the format's media types.
+std::string make_manifest(const Snapshot& snapshot, const oci::Descriptor& config, const ImageSettings& settings);
+
+}  // namespace proa::build
