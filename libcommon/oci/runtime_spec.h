@@ -161,7 +161,7 @@ struct RuntimeLinux {
 };
 
 struct RuntimeSpec {
-  std::string oci_version = "1.2.0";
+  std::string oci_version = "1.0.2";
   std::optional<RuntimeProcess> process;
   std::string root_path;
   bool root_readonly = false;
@@ -181,7 +181,7 @@ struct RuntimeSpec {
 
 // "state" of runtime-spec runtime.md.
 struct RuntimeState {
-  std::string oci_version = "1.2.0";
+  std::string oci_version = "1.0.2";
   std::string id, status;  // creating, created, running, stopped (and paused, as runc and crun say)
   int pid = 0;
   std::string bundle;

@@ -184,6 +184,11 @@ void container_init(const LaunchPlan& plan, MessageSocket channel) {
   } catch (const std::exception& error) {
     if (const auto* exec = dynamic_cast<const ExecError*>(&error)) code = exec->exit_code();
     channel.send_failure(step, error);
+    if (plan.request.start_fd >= 0 && step >= InitStep::Start) {
+      // Nobody listens on the channel after `oci create` ended; the container's standard error is what is left.
+      std::string line = fmt::format("{}\n", error.what());
+      [[maybe_unused]] auto written = ::write(2, line.data(), line.size());
+    }
   }
   ::_exit(code);
 }

@@ -16,12 +16,9 @@
 #include "libcommon/os/namespaces.h"
 #include "libcommon/os/pidfd.h"
 #include "libcommon/runtime/launch_plan.h"
+#include "libcommon/runtime/launched.h"
 
 namespace proa::runtime {
-
-struct Launched::Channel {
-  MessageSocket socket;
-};
 
 Launched::Launched(os::Child child, std::unique_ptr<Channel> channel)
     : child_(std::move(child)), channel_(std::move(channel)) {}
@@ -39,9 +36,14 @@ os::UniqueFd Launched::wait_ready() {
   return std::move(received->fd);
 }
 
+void Launched::start_when_ready() {
+  channel_->socket.send(Message::Start);
+  released_ = true;
+}
+
 void Launched::start() {
   if (!ready_) wait_ready();
-  channel_->socket.send(Message::Start);
+  if (!released_) channel_->socket.send(Message::Start);
   if (channel_->socket.receive_or_throw())
     throw Error(ErrorCode::Internal, "container init: unexpected message after the start");
   channel_->socket.close();

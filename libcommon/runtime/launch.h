@@ -92,6 +92,9 @@ class Launched {
   int pidfd() const noexcept { return child_.pidfd(); }
   // Waits until everything but the exec is done; throws LaunchError. With a terminal the master of the container's pty.
   os::UniqueFd wait_ready();
+  // Lets it go as soon as it is ready, without waiting for that; start() then only waits for the outcome. Not with a
+  // terminal.
+  void start_when_ready();
   // Lets it go, and waits until the exec happened or failed. Calls wait_ready() when that was not done.
   void start();
   // For start_fd: the init lives on without us.
@@ -102,7 +105,7 @@ class Launched {
  private:
   os::Child child_;
   std::unique_ptr<Channel> channel_;
-  bool ready_ = false;
+  bool ready_ = false, released_ = false;
 };
 
 Launched launch(const LaunchRequest& request);

@@ -84,7 +84,7 @@ std::string find_command(const ProcessPlan& plan) {
   }
   if (worst == ENOENT) {
     throw ExecError(ErrorCode::NotFound, 127,
-                    fmt::format("exec {}: not found in $PATH of the container", escape_control(name)));
+                    fmt::format("exec {}: executable file not found in $PATH of the container", escape_control(name)));
   }
   cannot_execute(name, worst);
 }

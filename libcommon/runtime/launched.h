@@ -1,0 +1,12 @@
+// The inside of Launched, for the two functions that make one.
+#pragma once
+
+#include "libcommon/runtime/channel.h"
+
+namespace proa::runtime {
+
+struct Launched::Channel {
+  MessageSocket socket;
+};
+
+}  // namespace proa::runtime

@@ -1,0 +1,95 @@
+#include "tools/run/oci/cgroups.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/log.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/os/cgroup.h"
+#include "libcommon/runtime/cgroup_limits.h"
+#include "libcommon/runtime/mount_plan.h"
+#include "tools/run/oci/oci.h"
+
+namespace proa::run::oci {
+namespace {
+
+constexpr const char* kMount = "/sys/fs/cgroup";
+
+// "slice:prefix:name" of the systemd convention as the path that systemd would use for it.
+std::string systemd_path(const std::string& text) {
+  auto parts = split(text, ':', 3);
+  if (parts.size() != 3)
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("cgroupsPath '{}' is not slice:prefix:name", escape_control(text)));
+  std::string slice = parts[0].empty() ? "system.slice" : parts[0];
+  std::string path, part;
+  // a-b.slice lies in a.slice.
+  std::string stem = slice.ends_with(".slice") ? slice.substr(0, slice.size() - 6) : slice;
+  for (const auto& word : split(stem, '-')) {
+    part += part.empty() ? word : "-" + word;
+    path += "/" + part + ".slice";
+  }
+  return fmt::format("{}/{}-{}.scope", path, parts[1], parts[2]);
+}
+
+std::string wanted_path(const std::string& id, const proa::oci::RuntimeSpec& spec, const os::CgroupFacts& facts) {
+  const std::string& asked = spec.linux_.cgroups_path;
+  if (asked.empty()) return facts.delegated.empty() ? std::string() : os::join(facts.delegated, "proa-" + id);
+  std::string path = globals().systemd_cgroup && asked.find(':') != std::string::npos ? systemd_path(asked) : asked;
+  for (const auto& part : split(path, '/')) {
+    if (part == "..") throw Error(ErrorCode::InvalidArgument, "cgroupsPath may not hold '..'");
+  }
+  return kMount + runtime::clean_path(path);
+}
+
+void make_levels(const std::string& directory, const std::vector<std::string>& controllers) {
+  std::string path = kMount;
+  for (const auto& part : split(std::string_view(directory).substr(path.size()), '/')) {
+    if (part.empty()) continue;
+    for (const auto& controller : controllers) {
+      // A level that does not hand the controller on shows itself when the limit is written.
+      os::UniqueFd control(::open((path + "/cgroup.subtree_control").c_str(), O_WRONLY | O_CLOEXEC));
+      std::string word = "+" + controller;
+      [[maybe_unused]] auto written = ::write(control.get(), word.data(), word.size());
+    }
+    path += "/" + part;
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) throw system_error("mkdir " + path);
+  }
+}
+
+}  // namespace
+
+std::string make_group(const std::string& id, const proa::oci::RuntimeSpec& spec) {
+  auto resources = spec.linux_.resources.value_or(proa::oci::RuntimeResources{});
+  auto settings = runtime::cgroup_settings(resources);
+  auto facts = os::gather_cgroup_facts();
+  if (!facts.unified || facts.delegated.empty()) {
+    // Engines ask for a limit of processes by default; that alone is not worth a line each time.
+    bool only_pids = settings.files.size() == 1 && settings.files[0].first == "pids.max";
+    if (!settings.files.empty() && !only_pids)
+      log::note("resource limits cannot be kept: no cgroup v2 is delegated to us");
+    return {};
+  }
+  std::string directory = wanted_path(id, spec, facts);
+  make_levels(directory, settings.controllers);
+  auto group = os::Cgroup::open(directory);
+  for (const auto& [file, value] : settings.files) group.set(file, value);
+  return directory;
+}
+
+void remove_group(const std::string& directory) noexcept {
+  if (directory.empty()) return;
+  try {
+    auto group = os::Cgroup::open(directory);
+    group.kill_all();
+    group.remove();
+  } catch (const std::exception& error) {
+    log::debug(error.what());
+  }
+}
+
+}  // namespace proa::run::oci
