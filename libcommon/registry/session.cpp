@@ -65,6 +65,7 @@ struct Session::State {
         client(client_options(host, options, options.tls_verify.value_or(true))) {}
 
   void connect(const std::stop_token& stop);
+  void knock(const http::Url& at, const std::stop_token& stop) const;
   void ping(const http::Url& at, bool last, const std::stop_token& stop);
   std::optional<config::Credentials> credentials_for(const std::string& name);
   std::optional<config::Credentials> credentials_for_realm(const http::Url& realm, const std::string& repository);
@@ -111,12 +112,21 @@ void Session::State::ping(const http::Url& at, bool last, const std::stop_token&
   }
 }
 
+// Throws when nobody speaks TLS there. Tells and believes nothing, hence needs no authorities, which take their time to
+// load.
+void Session::State::knock(const http::Url& at, const std::stop_token& stop) const {
+  http::Request request;
+  request.url = at.str();
+  (void)http::Client({.tls = {.verify = false}, .timeouts = options.timeouts, .user_agent = {}}).send(request, stop);
+}
+
 void Session::State::connect(const std::stop_token& stop) {
   if (base) return;
   const std::string authority = api_host(host);
   const bool may_be_plain = !options.tls_verify.value_or(!http::is_loopback_host(authority));
   const auto secure = http::Url::parse("https://" + authority + "/v2/");
   try {
+    if (may_be_plain) knock(secure, stop);
     ping(secure, !may_be_plain, stop);
     return;
   } catch (const http::TransferError& error) {
