@@ -8,6 +8,14 @@
 namespace proa::transport {
 namespace {
 
+// What the user gives on the command line is meant for the registry that is named there.
+RegistryOptions for_mirrors(RegistryOptions options) {
+  options.username.reset();
+  options.password.reset();
+  options.registry_token.reset();
+  return options;
+}
+
 class DockerSource final : public ImageSource {
  public:
   DockerSource(const oci::Reference& reference, const RegistryOptions& options)
@@ -39,7 +47,8 @@ class DockerSource final : public ImageSource {
   // manifest was found.
   registry::RemoteManifest first_that_has(const std::string& version, const std::stop_token& stop) const {
     for (const auto& endpoint : endpoints_) {
-      auto candidate = open_repository(endpoint, registry::Access::Pull, options_);
+      auto candidate =
+          open_repository(endpoint, registry::Access::Pull, endpoint.mirror ? for_mirrors(options_) : options_);
       try {
         auto manifest = candidate.manifest(version, stop);
         repository_ = std::move(candidate);

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "tests/support/environment.h"
 #include "tests/support/fake_server.h"
 
 namespace proa::http {
@@ -318,6 +319,25 @@ TEST(HttpClient, NamesTheHostThatCannotBeReached) {
     EXPECT_FALSE(error.hint().empty());
   }
   EXPECT_EQ(failure_of([&] { get(make_client(), "http://nosuch.invalid/"); }), Failure::Resolve);
+}
+
+TEST(HttpClient, UsesTheProxyOfTheEnvironmentButNeverForLoopback) {
+  FakeServer proxy(echo);
+  FakeServer server(echo);
+  testing::Environment environment;
+  for (const char* name : {"http_proxy", "no_proxy", "NO_PROXY", "REQUEST_METHOD"}) environment.set(name, std::nullopt);
+  environment.set("HTTP_PROXY", proxy.url());
+  EXPECT_EQ(get(make_client(), "http://registry.invalid/v2/"), "GET ");
+  ASSERT_EQ(proxy.requests().size(), 1U);
+  EXPECT_EQ(proxy.requests()[0].path, "http://registry.invalid/v2/");
+  get(make_client(), server.url());
+  environment.set("http_proxy", proxy.url());
+  get(make_client(), server.url());
+  EXPECT_EQ(proxy.requests().size(), 1U);
+  EXPECT_EQ(get(make_client(), "http://registry.invalid/v2/"), "GET ");
+  environment.set("no_proxy", ".invalid");
+  EXPECT_EQ(failure_of([&] { get(make_client(), "http://registry.invalid/v2/"); }), Failure::Resolve);
+  EXPECT_EQ(proxy.requests().size(), 2U);
 }
 
 TEST(HttpClient, TellsAServerWithoutTlsFromOneWithAWrongCertificate) {
