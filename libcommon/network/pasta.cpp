@@ -28,7 +28,6 @@ os::UniqueFd make_ready_fifo(const std::string& path) {
 }
 
 void bind_namespace(int netns_fd, const std::string& target) {
-  ::umount2(target.c_str(), MNT_DETACH);  // that of an earlier run
   ::close(os::open(target, O_CREAT | O_RDONLY | O_CLOEXEC, 0600).release());
   if (::mount(os::fd_path(netns_fd).c_str(), target.c_str(), nullptr, MS_BIND, nullptr) < 0) {
     throw system_error("bind network namespace on " + target);

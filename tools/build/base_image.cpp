@@ -9,13 +9,14 @@
 #include "libcommon/oci/platform.h"
 #include "libcommon/oci/reference.h"
 #include "libcommon/os/process.h"
+#include "libcommon/runtime/self.h"
 
 namespace proa::build {
 namespace {
 
 // The program beside ours, else the one in PATH.
 std::string copy_program() {
-  std::string self = os::read_link("/proc/self/exe");
+  std::string self = runtime::own_binary();
   std::string beside = self.substr(0, self.find_last_of('/')) + "/proa-copy";
   return ::access(beside.c_str(), X_OK) == 0 ? beside : "proa-copy";
 }
