@@ -89,6 +89,11 @@ std::optional<oci::ImageConfig> parse_config(const oci::Manifest& manifest, cons
   return config;
 }
 
+std::string describe(const transport::ImageSource& source, const transport::ImageDestination& destination,
+                     const CopyContext& context) {
+  return context.doing.empty() ? fmt::format("copying {} to {}", source.name(), destination.name()) : context.doing;
+}
+
 class Copier {
  public:
   Copier(const transport::ImageSource& source, transport::ImageDestination& destination, const CopyOptions& options,
@@ -97,7 +102,7 @@ class Copier {
         destination_(destination),
         options_(options),
         context_(context),
-        doing_(fmt::format("copying {} to {}", source.name(), destination.name())) {}
+        doing_(describe(source, destination, context)) {}
 
   CopyResult run() {
     const ManifestBytes top = source_.manifest(std::nullopt, context_.stop);
@@ -234,7 +239,7 @@ bool is_index(const ManifestBytes& document) {
 CopyResult run_copy(const transport::ImageSource& source, transport::ImageDestination& destination,
                     const CopyOptions& options, const CopyContext& context) {
   Copier copier(source, destination, options, context);
-  const While copying{[&] { return fmt::format("copying {} to {}", source.name(), destination.name()); }};
+  const While copying{[&] { return describe(source, destination, context); }};
   return copier.run();
 }
 

@@ -39,6 +39,8 @@ struct CopyContext {
   CopyObserver* observer = nullptr;  // null: nobody looks
   BlobMemory* memory = nullptr;
   std::stop_token stop;
+  // What errors begin with: "pulling app:1". Empty: "copying SOURCE to DESTINATION".
+  std::string doing;
 };
 
 struct CopyResult {

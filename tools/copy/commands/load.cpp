@@ -18,17 +18,22 @@ struct LoadOptions {
   bool quiet = false;
 };
 
+std::vector<LoadableImage> open_images(const std::string& input, const std::string& doing) {
+  const While loading{[&] { return doing; }};
+  return open_archive(input);
+}
+
 cli::ExitCode load(cli::Context&, const LoadOptions& options) {
   image::CopyOptions copy_options;
   if (!options.platform.empty()) copy_options.platform = oci::Platform::parse(options.platform);
   LocalStore store(LocalStore::Access::Layers);
-  const While loading{
-      [&] { return fmt::format("loading {}", options.input.empty() ? "standard input" : options.input); }};
+  const std::string doing = fmt::format("loading {}", options.input.empty() ? "standard input" : options.input);
   TransferProgress progress(options.quiet);
-  for (auto& image : open_archive(options.input)) {
+  for (auto& image : open_images(options.input, doing)) {
     const auto destination =
         transport::open_storage_destination(store.store(), {.names = image.names, .id_mode = store.id_mode()});
-    const auto result = image::run_copy(*image.source, *destination, copy_options, {.observer = &progress});
+    const auto result =
+        image::run_copy(*image.source, *destination, copy_options, {.observer = &progress, .doing = doing});
     if (image.names.empty()) fmt::print("Loaded image: {}\n", result.id->str());
     for (const auto& name : image.names) fmt::print("Loaded image: {}\n", name.familiar());
   }

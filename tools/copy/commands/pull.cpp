@@ -62,7 +62,6 @@ class Puller {
 
   // Returns the ids.
   std::vector<std::string> pull(const std::string& text) {
-    const While pulling{[&] { return fmt::format("pulling {}", escape_control(text)); }};
     if (transport::ImageName::has_transport(text)) return pull_from_transport(transport::ImageName::parse(text));
     return pull_reference(text);
   }
@@ -133,7 +132,9 @@ class Puller {
         transport::open_storage_destination(store_.store(), {.names = names, .id_mode = store_.id_mode()});
     image::CopyOptions options;
     options.platform = platform_;
-    const auto result = image::run_copy(source, *destination, options, {.observer = &progress});
+    const auto result = image::run_copy(
+        source, *destination, options,
+        {.observer = &progress, .doing = "pulling " + (names.empty() ? source.name() : names.front().familiar())});
     return std::string(result.id->hex());
   }
 

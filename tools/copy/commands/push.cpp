@@ -50,13 +50,15 @@ class Pusher {
         progress_(options.quiet) {}
 
   void push(const std::string& local, const transport::ImageName& target) {
-    const While pushing{[&] { return fmt::format("pushing {} to {}", local, target.str()); }};
+    const std::string doing =
+        fmt::format("pushing {} to {}", local,
+                    target.kind == transport::Kind::Docker ? target.reference->familiar() : target.str());
     const auto image = store_.get(local);
     const auto source = transport::open_storage_source(
         transport::ImageName{.kind = transport::Kind::Storage, .id = image.id.str()}, store_.store());
     const auto destination = transport::open_destination(target, store_.open_options(options_.registry));
-    const auto result =
-        image::run_copy(*source, *destination, copy_options(options_), {.observer = &progress_, .memory = &blobs_});
+    const auto result = image::run_copy(*source, *destination, copy_options(options_),
+                                        {.observer = &progress_, .memory = &blobs_, .doing = doing});
     if (target.kind == transport::Kind::Docker) {
       store::add_repo_digest(store_.store(), image,
                              target.reference->without_tag_and_digest().with_digest(result.digest).str());

@@ -38,6 +38,10 @@ Chosen choose(LocalStore& local, const std::string& text) {
   return chosen;
 }
 
+std::string doing_of(const Chosen& chosen) {
+  return "saving " + (chosen.name ? chosen.name->familiar() : chosen.image.id.digest().short_id());
+}
+
 std::unique_ptr<transport::ImageSource> open_image(LocalStore& local, const store::StoredImage& image) {
   return transport::open_storage_source(transport::ImageName{.kind = transport::Kind::Storage, .id = image.id.str()},
                                         local.store());
@@ -49,7 +53,7 @@ void save_docker_archive(LocalStore& local, const std::vector<Chosen>& images, c
   for (const auto& chosen : images) {
     const auto source = open_image(local, chosen.image);
     const auto destination = archive.add_image(chosen.name ? std::vector{*chosen.name} : std::vector<oci::Reference>{});
-    image::run_copy(*source, *destination, {}, {.observer = &progress});
+    image::run_copy(*source, *destination, {}, {.observer = &progress, .doing = doing_of(chosen)});
   }
   archive.commit();
 }
@@ -62,7 +66,7 @@ void save_one(LocalStore& local, const Chosen& chosen, transport::ImageName targ
   open_options.dir_compress = options.compress;
   const auto source = open_image(local, chosen.image);
   const auto destination = transport::open_destination(target, open_options);
-  image::run_copy(*source, *destination, {}, {.observer = &progress});
+  image::run_copy(*source, *destination, {}, {.observer = &progress, .doing = doing_of(chosen)});
 }
 
 cli::ExitCode save(cli::Context&, const SaveOptions& options) {
@@ -79,7 +83,6 @@ cli::ExitCode save(cli::Context&, const SaveOptions& options) {
     }
     output = "/dev/stdout";
   }
-  const While saving{[&] { return fmt::format("saving {}", join(options.images, ", ")); }};
   TransferProgress progress(options.quiet);
   if (options.format == "docker-archive") {
     save_docker_archive(local, images, output, progress);
