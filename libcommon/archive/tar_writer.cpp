@@ -221,8 +221,10 @@ void TarWriter::finish() {
 }
 
 void TarWriter::emit(io::Bytes data) {
-  if (buffer_.size() + data.size() > io::kBufferSize) flush();
-  if (data.size() >= io::kBufferSize / 2) return out_.write(data);
+  // What does not go through the buffer must not overtake what is in it.
+  const bool direct = data.size() >= io::kBufferSize / 2;
+  if (direct || buffer_.size() + data.size() > io::kBufferSize) flush();
+  if (direct) return out_.write(data);
   buffer_.insert(buffer_.end(), data.begin(), data.end());
 }
 

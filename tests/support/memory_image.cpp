@@ -108,7 +108,6 @@ transport::StoredBlob MemoryDestination::put_blob(const transport::BlobPlan& pla
   const auto stored = transport::store_content(plan, content, sink, stop);
   const std::lock_guard guard(mutex_);
   blobs[stored.digest] = sink.text();
-  ++put;
   return stored;
 }
 

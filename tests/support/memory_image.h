@@ -62,14 +62,17 @@ class MemoryImage final : public transport::ImageSource {
   std::map<oci::Digest, std::string> blobs_, served_;
 };
 
-class MemoryDestination final : public transport::ImageDestination {
- public:
-  transport::DestinationTraits wanted;
+// What arrived at a MemoryDestination.
+struct Arrived {
   std::map<oci::Digest, std::string> blobs;
   std::map<oci::Digest, transport::ManifestBytes> instances;
   std::optional<transport::ManifestBytes> top;
   bool committed = false;
-  int put = 0;
+};
+
+class MemoryDestination final : public transport::ImageDestination, public Arrived {
+ public:
+  transport::DestinationTraits wanted;
 
   std::string name() const override { return "memory:copy"; }
   const transport::DestinationTraits& traits() const override { return wanted; }

@@ -28,7 +28,7 @@ class TransportTest : public ::testing::Test {
     copy(*open_source(ImageName::parse(from), {}), to, options);
   }
   // Everything of an image, read and verified.
-  testing::MemoryDestination read(const std::string& from, const image::CopyOptions& options = {}) const {
+  testing::Arrived read(const std::string& from, const image::CopyOptions& options = {}) const {
     testing::MemoryDestination destination;
     image::run_copy(*open_source(ImageName::parse(from), {}), destination, options, {});
     return destination;
