@@ -19,6 +19,18 @@ LocalStore::LocalStore(Access access) : access_(access), paths_(config::find_pat
     log::debug(plan.hint.empty() ? plan.reason : fmt::format("{} ({})", plan.reason, plan.hint));
 }
 
+std::string LocalStore::owners() const {
+  switch (id_mode_) {
+    case os::IdMode::Root:
+      return "root";
+    case os::IdMode::Full:
+      return "full";
+    case os::IdMode::Single:
+      break;
+  }
+  return "single";
+}
+
 const store::Store& LocalStore::store() {
   if (!store_) {
     if (access_ == Access::Names) paths_.make();

@@ -26,6 +26,7 @@ class LocalStore {
   // nullptr: there is no store yet, hence no images. For Read.
   const store::Store* if_present();
   os::IdMode id_mode() const { return id_mode_; }
+  std::string owners() const;  // the same as a word, for store::Transaction and store::check
   const config::Paths& paths() const { return paths_; }
 
   // NotFound in podman's words.

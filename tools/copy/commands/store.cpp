@@ -38,6 +38,7 @@ bool print_findings(const std::vector<store::Finding>& findings, bool verbose) {
 cli::ExitCode check(cli::Context&, const StoreOptions& options) {
   LocalStore local(LocalStore::Access::Layers);
   store::CheckOptions check_options;
+  check_options.owners = local.owners();
   check_options.content = !options.quick;
   if (!options.repair) return print_findings(store::check(local.store(), check_options), options.verbose) ? 1 : 0;
   const auto report = store::repair(local.store(), check_options);
