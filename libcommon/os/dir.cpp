@@ -130,17 +130,28 @@ std::pair<UniqueFd, std::string> Dir::open_parent_in_root(const Path& path) cons
 }
 
 UniqueFd Dir::make_dirs_in_root(const Path& path, mode_t mode) const {
-  // Every prefix is resolved from the root again, so a link to a place that does not exist yet is created where it
-  // points, inside.
+  // Every prefix is resolved from the root again, and a link to a place that does not exist yet is followed by its
+  // text, so that the place is created where the link points, inside.
+  std::vector<std::string> pending = split(path, '/');
+  std::reverse(pending.begin(), pending.end());
   std::string prefix;
-  for (const auto& part : split(path, '/')) {
+  for (int links = 0; !pending.empty();) {
+    std::string part = std::move(pending.back());
+    pending.pop_back();
     if (part.empty() || part == ".") continue;
+    std::string before = prefix;
     prefix += prefix.empty() ? part : "/" + part;
     if (part == ".." || try_open_in_root(prefix, O_PATH | O_DIRECTORY)) continue;
     auto [parent, name] = open_parent_in_root(prefix);
-    if (::mkdirat(parent.get(), name.c_str(), mode) != 0 && errno != EEXIST) {
-      throw system_error("mkdir " + prefix + " in " + name_);
-    }
+    if (::mkdirat(parent.get(), name.c_str(), mode) == 0) continue;
+    if (errno != EEXIST) throw system_error("mkdir " + prefix + " in " + name_);
+    auto info = try_stat(name, parent.get());
+    if (!info || !S_ISLNK(info->st_mode)) continue;
+    if (++links > kMaxLinks) throw system_error("mkdir " + prefix + " in " + name_, ELOOP);
+    std::string target = read_link(name, parent.get());
+    auto parts = split(target, '/');
+    pending.insert(pending.end(), parts.rbegin(), parts.rend());
+    prefix = target.starts_with('/') ? std::string() : before;
   }
   return open_in_root(prefix.empty() ? "." : prefix, O_PATH | O_DIRECTORY);
 }

@@ -166,6 +166,23 @@ void split_rule(const oci::SeccompProfile& profile, const oci::SeccompRule& rule
   if (!refusal.names.empty()) refusals.push_back(std::move(refusal));
 }
 
+bool looks_at_sockets(const oci::SeccompProfile& profile) {
+  return std::any_of(profile.syscalls.begin(), profile.syscalls.end(), [](const auto& rule) {
+    return !rule.args.empty() && std::any_of(rule.names.begin(), rule.names.end(),
+                                             [](const auto& name) { return name == "socket" || name == "socketpair"; });
+  });
+}
+
+// The 32-bit socketcall(2) has its arguments in memory, out of a filter's sight, and libseccomp lets it pass wherever
+// some family is allowed (CVE-2026-123876). Where a profile cares for families, sockets are made by socket(2) itself,
+// as libraries do since Linux 4.3.
+void refuse_socketcall(std::vector<oci::SeccompRule>& refusals) {
+  constexpr std::uint64_t kSocket = 1, kSocketpair = 8;
+  for (auto call : {kSocket, kSocketpair}) {
+    refusals.push_back({{"socketcall"}, "SCMP_ACT_ERRNO", ENOSYS, {{0, 0xffffffff, call, "SCMP_CMP_MASKED_EQ"}}});
+  }
+}
+
 Bpf compile_rules(const oci::SeccompProfile& profile, std::uint32_t default_action,
                   const std::vector<oci::SeccompRule>& rules) {
   Context context(seccomp_init(default_action));
@@ -195,6 +212,7 @@ Bpf compile_seccomp(const oci::SeccompProfile& profile) {
   While compiling{"compiling the seccomp profile"};
   std::vector<oci::SeccompRule> rules, refusals;
   for (const auto& rule : profile.syscalls) split_rule(profile, rule, rules, refusals);
+  if (looks_at_sockets(profile)) refuse_socketcall(refusals);
   Bpf program = compile_rules(profile, action_of(profile.default_action, profile.default_errno_ret), rules);
   if (refusals.empty()) return program;
   Bpf first = compile_rules(profile, SCMP_ACT_ALLOW, refusals);

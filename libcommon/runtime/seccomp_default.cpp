@@ -69,10 +69,11 @@ constexpr const char* kAllowed =
     "sigpending sigprocmask sigreturn sigsuspend time timer_create timer_delete timer_getoverrun timer_gettime "
     "timer_gettime64 "
     "timer_settime timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 "
-    // sockets and IPC; socket, socketpair and socketcall have rules below
+    // sockets and IPC; socket and socketpair have rules below, and socketcall is narrowed by compile_seccomp()
     "accept accept4 bind connect getpeername getsockname getsockopt listen recv recvfrom recvmmsg recvmmsg_time64 "
     "recvmsg send sendmmsg "
-    "sendmsg sendto setsockopt shutdown ipc mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64 "
+    "sendmsg sendto socketcall setsockopt shutdown ipc mq_getsetattr mq_notify mq_open mq_timedreceive "
+    "mq_timedreceive_time64 "
     "mq_timedsend "
     "mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd semctl semget semop semtimedop semtimedop_time64 shmat "
     "shmctl shmdt shmget "
@@ -121,7 +122,6 @@ constexpr const char* kAllow = "SCMP_ACT_ALLOW";
 constexpr const char* kErrno = "SCMP_ACT_ERRNO";
 constexpr std::uint64_t kAfAlg = 38, kAfVsock = 40;
 constexpr std::uint64_t kTiocsti = 0x5412, kTioclinux = 0x541C;
-constexpr std::uint64_t kSysSocket = 1, kSysSocketpair = 8;  // of socketcall(2)
 
 std::vector<std::string> words(const char* names) {
   std::vector<std::string> list;
@@ -132,11 +132,33 @@ std::vector<std::string> words(const char* names) {
 }
 
 // The kernel looks at the low 32 bits of these arguments only; a comparison of 64 bits would let the value pass with a
-// higher bit set (CVE-2019-10063). The call itself is allowed; compile_seccomp() lets the refusal win.
+// higher bit set (CVE-2019-10063). "Not equal" on 32 bits is written as prefixes: everything that leaves the paths to
+// the refused values at some bit. One action only: rules that allow a call and refuse it for some arguments are more
+// than libseccomp can hold together.
 void allow_except(std::vector<oci::SeccompRule>& rules, const std::string& name, unsigned index,
                   const std::vector<std::uint64_t>& refused) {
-  rules.push_back({{name}, kAllow, std::nullopt, {}});
-  for (auto value : refused) rules.push_back({{name}, kErrno, EPERM, {{index, kLow32, value, "SCMP_CMP_MASKED_EQ"}}});
+  struct Branch {
+    std::uint64_t mask, value;
+    std::vector<std::uint64_t> inside;
+  };
+  std::vector<Branch> open{{0, 0, refused}};
+  for (int bit = 31; bit >= 0; --bit) {
+    std::vector<Branch> next;
+    for (const auto& branch : open) {
+      for (std::uint64_t side : {0, 1}) {
+        Branch half{branch.mask | (1ULL << bit), branch.value | (side << bit), {}};
+        for (auto value : branch.inside) {
+          if (((value >> bit) & 1) == side) half.inside.push_back(value);
+        }
+        if (half.inside.empty()) {
+          rules.push_back({{name}, kAllow, std::nullopt, {{index, half.mask, half.value, "SCMP_CMP_MASKED_EQ"}}});
+        } else {
+          next.push_back(std::move(half));
+        }
+      }
+    }
+    open = std::move(next);
+  }
 }
 
 void add_personality(std::vector<oci::SeccompRule>& rules) {
@@ -192,8 +214,6 @@ oci::SeccompProfile default_seccomp_profile(os::CapSet capabilities) {
   add_personality(rules);
   allow_except(rules, "socket", 0, {kAfAlg, kAfVsock});
   allow_except(rules, "socketpair", 0, {kAfAlg, kAfVsock});
-  // Its arguments are in memory, out of a filter's sight; libraries go to socket(2) itself since Linux 4.3.
-  allow_except(rules, "socketcall", 0, {kSysSocket, kSysSocketpair});
   allow_except(rules, "ioctl", 1, {kTiocsti, kTioclinux});
   return profile;
 }
