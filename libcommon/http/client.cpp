@@ -90,7 +90,7 @@ std::optional<Url> redirect_target(const Request& request, const Url& from, cons
   if (!is_redirect(response.status)) return std::nullopt;
   const auto location = response.header("Location");
   if (!location) return std::nullopt;
-  const auto to = from.resolve(*location);
+  auto to = from.resolve(*location);
   if (!to) {
     throw Error(ErrorCode::Unavailable,
                 fmt::format("{} {}: the server redirects to an invalid address", request.method, from.display()));

@@ -1,5 +1,6 @@
 #include "libcommon/http/curl_options.h"
 
+#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -37,8 +38,8 @@ void set_authorities(CURL* easy, const Tls& tls) {
   const char* bundle = environment("SSL_CERT_FILE");
   const char* folder = environment("SSL_CERT_DIR");
   if (folder == nullptr && bundle == nullptr && is_hashed_folder(info->capath)) folder = info->capath;
-  if (folder != nullptr) set_option(easy, CURLOPT_CAPATH, folder);
-  if (folder != nullptr || bundle != nullptr) set_option(easy, CURLOPT_CAINFO, bundle);
+  if (folder != nullptr) check(curl_easy_setopt(easy, CURLOPT_CAPATH, folder));
+  if (folder != nullptr || bundle != nullptr) check(curl_easy_setopt(easy, CURLOPT_CAINFO, bundle));
   if (tls.ca_files.empty()) return;
 
   std::string pem;
@@ -48,17 +49,17 @@ void set_authorities(CURL* easy, const Tls& tls) {
     if (auto text = os::try_read_file(system, kMaxCertificates)) pem += *text;
   }
   curl_blob blob{pem.data(), pem.size(), CURL_BLOB_COPY};
-  set_option(easy, CURLOPT_CAINFO_BLOB, &blob);
+  check(curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob));
 }
 
 void set_tls(CURL* easy, const Tls& tls) {
-  set_option(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  set_option(easy, CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L);
-  set_option(easy, CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L);
+  check(curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)));
+  check(curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls.verify ? 1L : 0L));
+  check(curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls.verify ? 2L : 0L));
   if (tls.verify) set_authorities(easy, tls);
   if (!tls.client_certificate.empty()) {
-    set_option(easy, CURLOPT_SSLCERT, tls.client_certificate.c_str());
-    set_option(easy, CURLOPT_SSLKEY, tls.client_key.c_str());
+    check(curl_easy_setopt(easy, CURLOPT_SSLCERT, tls.client_certificate.c_str()));
+    check(curl_easy_setopt(easy, CURLOPT_SSLKEY, tls.client_key.c_str()));
   }
 }
 
@@ -66,13 +67,13 @@ void set_tls(CURL* easy, const Tls& tls) {
 // would get it from a request header; the other tools of this field take it, with that exception.
 void set_proxy(CURL* easy, const Url& url) {
   if (is_loopback_host(url.host)) {
-    set_option(easy, CURLOPT_NOPROXY, "*");
+    check(curl_easy_setopt(easy, CURLOPT_NOPROXY, "*"));
   } else if (url.scheme == "http" && environment("http_proxy") == nullptr && environment("REQUEST_METHOD") == nullptr) {
-    if (const char* proxy = environment("HTTP_PROXY")) set_option(easy, CURLOPT_PROXY, proxy);
+    if (const char* proxy = environment("HTTP_PROXY")) check(curl_easy_setopt(easy, CURLOPT_PROXY, proxy));
   }
 }
 
-Failure failure_of(CURLcode code) {
+Failure failure_of(int code) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -96,27 +97,33 @@ Failure failure_of(CURLcode code) {
 
 }  // namespace
 
-void set_common_options(CURL* easy, const ClientOptions& options, const Url& url, const Timeouts& timeouts) {
-  set_option(easy, CURLOPT_URL, url.str().c_str());
-  set_option(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  set_option(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  set_option(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  set_option(easy, CURLOPT_PATH_AS_IS, 1L);
-  set_option(easy, CURLOPT_NOSIGNAL, 1L);
-  set_option(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+void check(int code) {
+  if (code == CURLE_OK) return;
+  throw Error(ErrorCode::Unsupported,
+              std::string("libcurl refuses an option: ") + curl_easy_strerror(static_cast<CURLcode>(code)));
+}
+
+void set_common_options(void* easy, const ClientOptions& options, const Url& url, const Timeouts& timeouts) {
+  check(curl_easy_setopt(easy, CURLOPT_URL, url.str().c_str()));
+  check(curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https"));
+  check(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)));
+  check(curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L));
+  check(curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L));
+  check(curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
+  check(curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L));
   // A digest is of the bytes as stored: an unasked Content-Encoding stays on.
-  set_option(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-  set_option(easy, CURLOPT_BUFFERSIZE, 256L << 10);
-  set_option(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10);
-  set_option(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-  set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeouts.connect.count()));
-  if (!options.user_agent.empty()) set_option(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+  check(curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L));
+  check(curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10));
+  check(curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L << 10));
+  check(curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L));
+  check(curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeouts.connect.count())));
+  if (!options.user_agent.empty()) check(curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str()));
   if (url.scheme == "https") set_tls(easy, options.tls);
   set_proxy(easy, url);
 }
 
-void throw_transfer_error(CURLcode code, long os_error, const char* detail, const std::string& method, const Url& url) {
-  std::string reason = detail != nullptr && *detail != '\0' ? detail : curl_easy_strerror(code);
+void throw_transfer_error(int code, long os_error, const char* detail, const std::string& method, const Url& url) {
+  std::string reason = detail != nullptr && *detail != '\0' ? detail : curl_easy_strerror(static_cast<CURLcode>(code));
   std::string hint;
   const Failure failure = failure_of(code);
   switch (failure) {

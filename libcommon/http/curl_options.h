@@ -1,7 +1,6 @@
-// Shared by the files that touch libcurl; not for others.
+// Shared by the files that touch libcurl; not for others. `easy` is a CURL*, `code` a CURLcode.
 #pragma once
 
-#include <curl/curl.h>
 #include <signal.h>
 
 #include <exception>
@@ -13,18 +12,14 @@
 namespace proa::http {
 
 // What all our requests have in common: protocols, TLS, proxies. Nothing that depends on one request.
-void set_common_options(CURL* easy, const ClientOptions& options, const Url& url, const Timeouts& timeouts);
+void set_common_options(void* easy, const ClientOptions& options, const Url& url, const Timeouts& timeouts);
 
 // The error for a failed exchange. `detail`: libcurl's own words, may be empty.
-[[noreturn]] void throw_transfer_error(CURLcode code, long os_error, const char* detail, const std::string& method,
+[[noreturn]] void throw_transfer_error(int code, long os_error, const char* detail, const std::string& method,
                                        const Url& url);
 
-template <typename Value>
-void set_option(CURL* easy, CURLoption option, Value value) {
-  const CURLcode code = curl_easy_setopt(easy, option, value);
-  if (code != CURLE_OK)
-    throw Error(ErrorCode::Unsupported, std::string("libcurl refuses an option: ") + curl_easy_strerror(code));
-}
+// Of curl_easy_setopt: throws unless it is CURLE_OK.
+void check(int code);
 
 // Keeps SIGPIPE of TLS connections from ending the program: blocked for this thread, and eaten when one came
 // (CURLOPT_NOSIGNAL leaves it to us, and libcurl's own way, switching the handler of the process, is not safe with

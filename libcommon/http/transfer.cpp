@@ -1,5 +1,6 @@
 #include "libcommon/http/transfer.h"
 
+#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -128,13 +129,13 @@ void Transfer::State::reset() noexcept {
 
 void Transfer::State::prepare(const ClientOptions& options, const Request& request, bool with_authorization) {
   set_common_options(easy, options, url, timeouts);
-  set_option(easy, CURLOPT_ERRORBUFFER, error_text.data());
-  set_option(easy, CURLOPT_WRITEFUNCTION, &write_callback);
-  set_option(easy, CURLOPT_WRITEDATA, this);
-  set_option(easy, CURLOPT_HEADERFUNCTION, &header_callback);
-  set_option(easy, CURLOPT_HEADERDATA, this);
-  set_option(easy, CURLOPT_PREREQFUNCTION, &connected_callback);
-  set_option(easy, CURLOPT_PREREQDATA, this);
+  check(curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_text.data()));
+  check(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &write_callback));
+  check(curl_easy_setopt(easy, CURLOPT_WRITEDATA, this));
+  check(curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &header_callback));
+  check(curl_easy_setopt(easy, CURLOPT_HEADERDATA, this));
+  check(curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &connected_callback));
+  check(curl_easy_setopt(easy, CURLOPT_PREREQDATA, this));
   set_body(request);
   set_headers(request, with_authorization);
 }
@@ -158,7 +159,7 @@ void Transfer::State::set_headers(const Request& request, bool with_authorizatio
     (void)header_list.release();
     header_list.reset(longer);
   }
-  set_option(easy, CURLOPT_HTTPHEADER, header_list.get());
+  check(curl_easy_setopt(easy, CURLOPT_HTTPHEADER, header_list.get()));
 }
 
 void Transfer::State::set_body(const Request& request) {
@@ -166,26 +167,27 @@ void Transfer::State::set_body(const Request& request) {
     source = stream->source;
     left_to_send = stream->size;
     sent = left_to_send == 0;
-    set_option(easy, CURLOPT_UPLOAD, 1L);
-    set_option(easy, CURLOPT_INFILESIZE_LARGE, stream->size ? static_cast<curl_off_t>(*stream->size) : curl_off_t{-1});
+    check(curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L));
+    check(curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+                           stream->size ? static_cast<curl_off_t>(*stream->size) : curl_off_t{-1}));
   } else if (const auto* text = std::get_if<std::string>(&request.body)) {
     text_body = *text;
     left_to_send = text_body.size();
-    set_option(easy, CURLOPT_UPLOAD, 1L);
-    set_option(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(text_body.size()));
-    set_option(easy, CURLOPT_SEEKFUNCTION, &seek_callback);
-    set_option(easy, CURLOPT_SEEKDATA, this);
+    check(curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L));
+    check(curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(text_body.size())));
+    check(curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &seek_callback));
+    check(curl_easy_setopt(easy, CURLOPT_SEEKDATA, this));
     sent = text_body.empty();
   } else {
     sent = true;
-    if (request.method == "HEAD") set_option(easy, CURLOPT_NOBODY, 1L);
+    if (request.method == "HEAD") check(curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
   }
   if (!std::holds_alternative<std::monostate>(request.body)) {
-    set_option(easy, CURLOPT_READFUNCTION, &read_callback);
-    set_option(easy, CURLOPT_READDATA, this);
+    check(curl_easy_setopt(easy, CURLOPT_READFUNCTION, &read_callback));
+    check(curl_easy_setopt(easy, CURLOPT_READDATA, this));
   }
   if (request.method != "HEAD" && request.method != "GET")
-    set_option(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    check(curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str()));
 }
 
 void Transfer::State::perform() {

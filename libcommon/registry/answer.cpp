@@ -42,7 +42,7 @@ std::string decode(const std::string& body) {
     }
     return {};
   }
-  const std::string code = replace_all(to_lower(text_member(errors->front(), "code")), "_", " ");
+  std::string code = replace_all(to_lower(text_member(errors->front(), "code")), "_", " ");
   const std::string message = text_member(errors->front(), "message");
   if (message.empty() || to_lower(message) == code) return code;
   return code.empty() ? message : code + ": " + message;

@@ -27,7 +27,7 @@ std::string manifest_accept() {
 std::string media_type_of(const http::Response& response) {
   const auto header = response.header("Content-Type");
   if (!header) return {};
-  const std::string type = to_lower(trim(header->substr(0, header->find(';'))));
+  std::string type = to_lower(trim(header->substr(0, header->find(';'))));
   for (const std::string_view vague :
        {"application/json", "text/plain", "application/octet-stream", "binary/octet-stream"}) {
     if (type == vague) return {};

@@ -47,8 +47,9 @@ std::optional<milliseconds> retry_after(const http::Response& response) {
   const auto text = response.header("Retry-After");
   if (!text) return std::nullopt;
   if (const auto seconds = parse_integer<std::uint32_t>(*text)) return std::chrono::seconds(*seconds);
+  const std::string date(*text);
   tm parts{};
-  const char* end = ::strptime(std::string(*text).c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  const char* end = ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
   if (end == nullptr || *end != '\0') return std::nullopt;
   return std::chrono::seconds(std::max<time_t>(0, ::timegm(&parts) - ::time(nullptr)));
 }

@@ -28,7 +28,8 @@ class DockerDestination final : public ImageDestination {
   }
 
   StoredBlob put_blob(const BlobPlan& plan, io::Source& content, std::stop_token stop) override {
-    const auto stored = repository_.put_blob(content, {.digest = plan.digest, .size = plan.size, .reopen = plan.reopen}, stop);
+    const auto stored =
+        repository_.put_blob(content, {.digest = plan.digest, .size = plan.size, .reopen = plan.reopen}, stop);
     return {.digest = stored.digest, .size = stored.size};
   }
 
