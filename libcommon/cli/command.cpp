@@ -173,15 +173,6 @@ bool parse_bool(const std::string& text) {
 
 void detail::bad_number(const std::string&) { throw Error(ErrorCode::InvalidArgument, "not a number in range"); }
 
-void report(const std::exception& error) {
-  std::string text = "Error: " + escape_control(error.what()) + "\n";
-  if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && !ours->hint().empty()) {
-    text += "hint: " + escape_control(ours->hint()) + "\n";
-  }
-  std::fflush(stdout);
-  [[maybe_unused]] auto written = ::write(STDERR_FILENO, text.data(), text.size());
-}
-
 ExitCode run_program(const Program& program, int argc, char** argv) {
   ensure_standard_descriptors();
   if (::getuid() != ::geteuid() || ::getgid() != ::getegid()) {

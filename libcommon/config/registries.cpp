@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/config/toml.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/user.h"
@@ -121,12 +120,7 @@ std::vector<std::string> drop_ins(const std::string& folder) {
 }  // namespace
 
 Registries Registries::parse(std::string_view text, std::string_view name) {
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("{}:{}: {}", name, parsed.error().source().begin.line,
-                                                        escape_control(parsed.error().description())));
-  }
-  const toml::table& root = parsed.table();
+  const toml::table root = parse_toml(text, name);
   Registries result;
   if (root.contains("registries")) {
     throw Error(ErrorCode::InvalidArgument, fmt::format("{}: version 1 of this file is not supported", name),

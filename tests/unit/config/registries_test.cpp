@@ -104,7 +104,7 @@ unqualified-search-registries = ["one.example", "docker.io"]
 
 TEST(Registries, MistakesAreNamedWithFileAndLine) {
   for (const char* text :
-       {"[[registry]]\ninsecure = true", "x = ", "[registries.search]\nregistries = ['a']",
+       {"[[registry]]\ninsecure = true", "x = ", "[/x]", "[registries.search]\nregistries = ['a']",
         "[[registry]]\nlocation = \"https://x\"", "[[registry]]\nprefix='a.b'\n[[registry.mirror]]\ninsecure=true",
         "[[registry]]\nprefix='a.b'\n[[registry.mirror]]\nlocation='x'\npull-from-mirror='never'"}) {
     try {

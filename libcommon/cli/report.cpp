@@ -1,0 +1,19 @@
+// Apart from command.cpp, so that the front takes it without the parser.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "libcommon/cli/command.h"
+
+namespace proa::cli {
+
+void report(const std::exception& error) {
+  std::string text = "Error: " + escape_control(error.what()) + "\n";
+  if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && !ours->hint().empty()) {
+    text += "hint: " + escape_control(ours->hint()) + "\n";
+  }
+  std::fflush(stdout);
+  [[maybe_unused]] auto written = ::write(STDERR_FILENO, text.data(), text.size());
+}
+
+}  // namespace proa::cli
