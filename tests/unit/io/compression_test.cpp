@@ -118,12 +118,21 @@ TEST(Gzip, TrailerIsChecked) {
   }
 }
 
-TEST(Gzip, HeaderWithNameExtraFieldAndCommentIsRead) {
+TEST(Gzip, OptionalHeaderFieldsAreReadWhereverTheInputIsCut) {
   std::string small = packed("content", Compression::Gzip);
   std::string header = small.substr(0, 10);
-  header[3] = 4 | 8 | 16;
-  std::string full = header + std::string("\3\0abc", 5) + std::string("name\0", 5) + std::string("comment\0", 8);
-  for (std::size_t step : {1u, 1000u}) EXPECT_EQ(unpacked(full + small.substr(10), Compression::Gzip, step), "content");
+  header[3] = 2 | 4 | 8 | 16;
+  header += std::string("\3\0abc", 5) + std::string("name\0", 5) + std::string("comment\0", 8);
+  auto crc = ::crc32(0, reinterpret_cast<const Bytef*>(header.data()), static_cast<uInt>(header.size()));
+  std::string full = header + static_cast<char>(crc & 0xff) + static_cast<char>(crc >> 8 & 0xff) + small.substr(10);
+  for (std::size_t step : {1u, 2u, 7u, 1000u}) {
+    EXPECT_EQ(unpacked(full, Compression::Gzip, step), "content");
+    EXPECT_EQ(unpacked(full + full, Compression::Gzip, step), "contentcontent");
+  }
+  full[header.size()] ^= 1;
+  EXPECT_EQ(unpack_error(full, Compression::Gzip), ErrorCode::Corrupt);
+  small[3] = '\x20';  // reserved
+  EXPECT_EQ(unpack_error(small, Compression::Gzip), ErrorCode::Corrupt);
 }
 
 TEST(Gzip, HeaderHoldsNeitherTimeNorName) {
