@@ -11,10 +11,13 @@
 
 namespace proa::transport {
 
-os::UniqueFd nameless_temp_file() {
+std::string temp_folder() {
   const char* wished = std::getenv("TMPDIR");
-  // Not /tmp, which is often memory: what is spooled here can be as large as an image.
-  const std::string folder = wished != nullptr && *wished == '/' ? wished : "/var/tmp";
+  return wished != nullptr && *wished == '/' ? wished : "/var/tmp";
+}
+
+os::UniqueFd nameless_temp_file() {
+  const std::string folder = temp_folder();
   const int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd >= 0) return os::UniqueFd(fd);
   if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
