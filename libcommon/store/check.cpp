@@ -33,6 +33,7 @@ class Checker {
   Checker(const Store& store, const CheckOptions& options) : store_(store), options_(options) {}
 
   std::vector<Finding> run() {
+    PROA_CHECK(!options_.owners.empty());
     take_snapshot();
     for (const oci::Digest& digest : snapshot_.blobs) check_blob(digest);
     for (const oci::Digest& manifest : manifests()) check_image(manifest);

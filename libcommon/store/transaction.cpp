@@ -22,6 +22,18 @@ constexpr std::uint64_t kHashedOnReuse = 1u << 20;
 
 }  // namespace
 
+std::string owners_word(os::IdMode mode) {
+  switch (mode) {
+    case os::IdMode::Root:
+      return "root";
+    case os::IdMode::Full:
+      return "full";
+    case os::IdMode::Single:
+      break;
+  }
+  return "single";
+}
+
 Transaction::State::State(const Store& store_, std::string owners_, Lease lease_, os::Dir staging_)
     : store(store_),
       owners(std::move(owners_)),

@@ -13,12 +13,16 @@
 #include "libcommon/io/stream.h"
 #include "libcommon/oci/reference.h"
 #include "libcommon/os/dir.h"
+#include "libcommon/os/idmap.h"
 #include "libcommon/store/lease.h"
 #include "libcommon/store/store.h"
 
 namespace proa::store {
 
 class Transaction;
+
+// "root", "full" or "single": how owners of files are kept on disk, as Transaction::begin() and CheckOptions want it.
+std::string owners_word(os::IdMode mode);
 
 // A blob on its way into the store; hashed and counted as it is written. Destroyed without commit(), nothing of it is
 // visible.

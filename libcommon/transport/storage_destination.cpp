@@ -16,18 +16,6 @@ namespace proa::transport {
 
 namespace {
 
-const char* owners_word(os::IdMode mode) {
-  switch (mode) {
-    case os::IdMode::Root:
-      return "root";
-    case os::IdMode::Full:
-      return "full";
-    case os::IdMode::Single:
-      break;
-  }
-  return "single";
-}
-
 // Inflates a layer, checks its diff id and, unless it is unpacked already, unpacks it.
 class LayerUnpacker {
  public:
@@ -84,7 +72,7 @@ class StorageDestination final : public ImageDestination {
   StorageDestination(const store::Store& store, StorageTarget target)
       : store_(store),
         target_(std::move(target)),
-        transaction_(store::Transaction::begin(store, owners_word(target_.id_mode))) {
+        transaction_(store::Transaction::begin(store, store::owners_word(target_.id_mode))) {
     traits_.accepts_index = false;
     traits_.applies_layers = true;
   }

@@ -2,6 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <thread>
@@ -212,13 +215,11 @@ TEST_F(TransactionTest, AdoptsAnUpperDirectory) {
 TEST_F(TransactionTest, ASecondPullOfTheSameLayersWaitsAndFindsThemDone) {
   Store store = open_store();
   const TestImage image = small_image("a");
-  int ready[2];
-  ASSERT_EQ(::pipe(ready), 0);
+  std::atomic<bool> claimed = false;
   std::thread second;
   {
     Transaction first = Transaction::begin(store, "single");
     first.claim_layers(image.chain_ids());
-    std::atomic<bool> claimed = false;
     second = std::thread([&] {
       Transaction transaction = Transaction::begin(store, "single");
       std::vector<oci::ChainId> reversed(image.chain_ids());
