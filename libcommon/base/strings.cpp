@@ -143,6 +143,10 @@ std::string escape_control(std::string_view text) {
   std::string safe;
   safe.reserve(text.size());
   while (!text.empty()) {
+    auto plain = std::find_if_not(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+    safe.append(text.begin(), plain);
+    text.remove_prefix(static_cast<std::size_t>(plain - text.begin()));
+    if (text.empty()) break;
     auto c = static_cast<unsigned char>(text.front());
     std::size_t length = utf8_length(text);
     if (c == '\n') {

@@ -25,6 +25,7 @@ TemplateValue part_of(const TemplateValue& whole, const json& part) { return Tem
 // Control characters could speak to the terminal; tab and line end are what templates put between values.
 std::string safe_text(std::string_view text) {
   std::string safe;
+  safe.reserve(text.size());
   while (!text.empty()) {
     auto at = std::min(text.find_first_of("\t\n"), text.size());
     safe += escape_control(text.substr(0, at));
@@ -116,26 +117,29 @@ class Evaluator {
   Flow render_range(const TemplateNode& node, const TemplateValue& dot) {
     Scope scope(variables_);
     const auto& names = node.pipeline.variables;
-    TemplatePipeline source{.commands = node.pipeline.commands};
-    TemplateValue list = evaluate(source, dot);
+    TemplateValue list = evaluate_commands(node.pipeline, dot);
     if (!list->is_null() && !list->is_structured()) template_error("range needs a list or an object");
     if (list->empty()) return render_list(node.otherwise, dot);
     std::int64_t index = 0;
     for (const auto& [key, element] : list->items()) {
       Scope turn(variables_);
       TemplateValue value = part_of(list, element);
-      TemplateValue position = list->is_array() ? make_value(index) : make_value(key);
+      if (names.size() == 2) set_variable(names[0], list->is_array() ? make_value(index) : make_value(key), true);
       ++index;
-      if (names.size() == 2) set_variable(names[0], position, true);
       if (!names.empty()) set_variable(names.back(), value, true);
       if (render_list(node.body, value) == Flow::Break) break;
     }
     return Flow::Next;
   }
 
-  TemplateValue evaluate(const TemplatePipeline& pipeline, const TemplateValue& dot) {
+  TemplateValue evaluate_commands(const TemplatePipeline& pipeline, const TemplateValue& dot) {
     TemplateValue value;
     for (const auto& command : pipeline.commands) value = evaluate(command, dot, value);
+    return value;
+  }
+
+  TemplateValue evaluate(const TemplatePipeline& pipeline, const TemplateValue& dot) {
+    TemplateValue value = evaluate_commands(pipeline, dot);
     if (pipeline.variables.size() > 1) template_error("two variables are for range only");
     if (!pipeline.variables.empty()) set_variable(pipeline.variables[0], value, pipeline.declares);
     return value;

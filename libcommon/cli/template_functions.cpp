@@ -208,6 +208,28 @@ std::string print_real(double value) {
   return size >= 1e16 && size < 1e21 ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
 }
 
+void append_value(const json& value, std::string_view null_text, std::string& text) {
+  if (value.is_null()) {
+    text += null_text;
+  } else if (value.is_string()) {
+    text += value.get_ref<const std::string&>();
+  } else if (value.is_number_float()) {
+    text += print_real(value.get<double>());
+  } else if (!value.is_structured()) {
+    text += dump(value);
+  } else {
+    text += value.is_array() ? "[" : "map[";
+    const char* gap = "";
+    for (auto member = value.begin(); member != value.end(); ++member) {
+      text += gap;
+      gap = " ";
+      if (value.is_object()) text.append(member.key()).append(":");
+      append_value(*member, "<nil>", text);
+    }
+    text += "]";
+  }
+}
+
 }  // namespace
 
 bool is_template_function(std::string_view name) {
@@ -232,19 +254,9 @@ bool is_true(const json& value) {
 }
 
 std::string print_value(const json& value, std::string_view null_text) {
-  if (value.is_null()) return std::string(null_text);
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_float()) return print_real(value.get<double>());
-  if (!value.is_structured()) return dump(value);
-  std::string text = value.is_array() ? "[" : "map[";
-  bool first = true;
-  for (const auto& [key, member] : value.items()) {
-    if (!first) text += ' ';
-    first = false;
-    if (value.is_object()) text += key + ":";
-    text += print_value(member, "<nil>");
-  }
-  return text + "]";
+  std::string text;
+  append_value(value, null_text, text);
+  return text;
 }
 
 }  // namespace proa::cli

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
@@ -138,7 +138,7 @@ TEST(Template, KnowsTheFieldsOfARow) {
 
 // Each of these would take for ever, or print without end, if nothing held it.
 TEST(TemplateCeilings, HoldHostileTemplates) {
-  auto start = std::chrono::steady_clock::now();
+  std::clock_t start = std::clock();  // processor time: the machine may be busy
   auto refused = [](const std::string& text, const json& value) {
     try {
       render(text, value);
@@ -161,7 +161,8 @@ TEST(TemplateCeilings, HoldHostileTemplates) {
   EXPECT_TRUE(refused(repeat("{{range $}}", 20) + "{{$}}" + repeat("{{end}}", 20), list));
   EXPECT_TRUE(refused("{{$x := \"0123456789\"}}" + repeat("{{$x = print $x $x}}", 60), list));
   EXPECT_TRUE(refused(std::string(70000, 'x'), list));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  // A release build needs less than a second; sanitizers and no optimisation make it many times that.
+  EXPECT_LT(std::clock() - start, 40 * CLOCKS_PER_SEC);
 }
 
 }  // namespace
