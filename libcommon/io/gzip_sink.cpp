@@ -1,5 +1,5 @@
-// gzip written by zlib: layers are compressed once and stored and pulled many times, so the ratio counts
-// (docs/performance.md has the comparison with isa-l, which is faster and 5 to 10 % larger).
+// gzip written by zlib: layers are compressed once and stored and pulled many times, so the ratio counts, and equal
+// layers must give equal blobs on every machine, which isa-l does not promise (it has other code for other processors).
 #include <zlib.h>
 
 #include <algorithm>
@@ -9,6 +9,10 @@
 
 namespace proa::io {
 namespace {
+
+// An 83 MB layer of Debian: level 5 takes 1.9 s for 38.1 %, 6 (zlib's default) 3.1 s for 37.8 %, 4 1.4 s for 38.7 %;
+// isa-l's best level 0.2 s for 41.6 %.
+constexpr int kDefaultLevel = 5;
 
 class GzipSink final : public Sink {
  public:
@@ -61,7 +65,7 @@ std::unique_ptr<Sink> make_gzip_sink(Sink& inner, std::optional<int> level) {
   if (level && (*level < 1 || *level > 9)) {
     throw Error(ErrorCode::InvalidArgument, "gzip level " + std::to_string(*level) + " is not in 1..9");
   }
-  return std::make_unique<GzipSink>(inner, level.value_or(6));
+  return std::make_unique<GzipSink>(inner, level.value_or(kDefaultLevel));
 }
 
 }  // namespace proa::io
