@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 
 #include "libcommon/base/error.h"
@@ -90,7 +91,7 @@ TEST_F(PathsTest, FlagsWinOverVariables) {
 }
 
 TEST_F(PathsTest, RelativeRootCountsFromTheWorkingDirectory) {
-  EXPECT_EQ(find_paths({.root = "x/y", .runroot = {}}).data, std::string(::get_current_dir_name()) + "/x/y");
+  EXPECT_EQ(find_paths({.root = "x/y", .runroot = {}}).data, std::filesystem::current_path().string() + "/x/y");
 }
 
 TEST_F(PathsTest, ChildrenChooseTheSame) {
