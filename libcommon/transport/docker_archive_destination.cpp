@@ -52,7 +52,7 @@ class DockerArchiveDestination final : public ImageDestination {
   void put_manifest(const ManifestBytes& manifest, const std::optional<oci::Digest>&, std::stop_token) override {
     const auto parsed = oci::Manifest::parse(manifest.bytes, manifest.media_type);
     ArchiveItem item{.config = file_of(parsed.config.digest, BlobUse::Kind::Config), .repo_tags = {}, .layers = {}};
-    for (const auto& tag : tags_) item.repo_tags.push_back(tag.familiar());
+    for (const auto& tag : tags_) item.repo_tags.push_back(tag.str());
     for (const auto& layer : parsed.layers) item.layers.push_back(file_of(layer.digest, BlobUse::Kind::Layer));
     if (!parsed.layers.empty()) top_layer_ = std::string(parsed.layers.back().digest.hex());
     item_ = std::move(item);

@@ -14,6 +14,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/io/digest_stream.h"
 #include "libcommon/os/file.h"
 #include "libcommon/transport/temp_file.h"
 #include "libcommon/transport/tree_writer.h"
@@ -96,6 +97,7 @@ class TarWriter final : public TreeWriter {
 
   StoredBlob put_blob(const BlobPlan& plan, io::Source& content, const PathOf& path_of, std::stop_token stop) override {
     const std::lock_guard guard(mutex_);
+    folders_of(path_of(plan.digest ? *plan.digest : io::digest_of("")));
     const std::uint64_t start = at_;
     if (plan.digest) long_name(path_of(*plan.digest));
     const std::uint64_t header_at = at_;
@@ -192,6 +194,13 @@ class TarWriter final : public TreeWriter {
   }
   void pad() {
     if (at_ % sizeof(Block) != 0) append(std::string(sizeof(Block) - at_ % sizeof(Block), '\0'));
+  }
+  // Readers that make missing folders themselves try to give them to root, which an ordinary user cannot.
+  void folders_of(std::string_view path) {
+    for (auto slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+      const std::string folder(path.substr(0, slash + 1));
+      if (names_.insert(folder).second) append(block_text(header(folder, 0, '5')));
+    }
   }
   void long_name(std::string_view path) {
     if (path.size() <= 100) return;
