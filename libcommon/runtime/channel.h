@@ -18,6 +18,7 @@ enum class Message : std::uint8_t {
   Spawned,     // intermediate process: the pid follows
   Continue,
   Start,
+  ExecFailed,  // the trampoline: one byte, errno
 };
 
 struct Received {
@@ -44,6 +45,10 @@ class MessageSocket {
  private:
   os::UniqueFd fd_;
 };
+
+// What a failed execve(2) of `program` means, with the text and exit status for it.
+class ExecError;
+ExecError exec_failure(const std::string& program, int error);
 
 // Thrown inside the new process when the command itself is at fault: 126 or 127.
 class ExecError : public Error {

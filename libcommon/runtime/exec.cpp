@@ -45,13 +45,13 @@ void set_up(const ExecPlan& plan, MessageSocket& channel, InitStep& step) {
   set_labels(plan.process);
   become_process(plan.process, step);
   std::string program = find_command(plan.process);
-  channel.send(Message::Ready, {}, master.get());
+  channel.send(Message::Ready, program, master.get());
   master.reset();
   slave.reset();
   step = InitStep::Start;
   wait_for_start(channel, -1);
   step = InitStep::Exec;
-  exec_command(plan.process, program);
+  exec_command(plan.process, program, channel);
 }
 
 [[noreturn]] void exec_process(const ExecPlan& plan, MessageSocket channel) {
@@ -72,8 +72,6 @@ void set_up(const ExecPlan& plan, MessageSocket& channel, InitStep& step) {
   InitStep step = InitStep::Limits;
   try {
     set_oom_score(plan.process);
-    step = InitStep::Cgroup;
-    if (plan.cgroup.valid()) os::write_all(plan.cgroup.get(), "0", "cgroup.procs");
     step = InitStep::JoinNamespaces;
     int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     bool other_user = !os::same_namespace(0, plan.request->init_pid, CLONE_NEWUSER);
@@ -85,7 +83,7 @@ void set_up(const ExecPlan& plan, MessageSocket& channel, InitStep& step) {
       if (::setresuid(0, 0, 0) != 0) throw system_error("setresuid 0");
     }
     step = InitStep::Clone;
-    pid_t pid = clone_process(CLONE_PARENT, nullptr);
+    pid_t pid = clone_process(CLONE_PARENT, nullptr, plan.cgroup.get());
     if (pid == 0) exec_process(plan, std::move(theirs));
     theirs.send(Message::Spawned, std::to_string(pid));
     ::_exit(0);
@@ -104,7 +102,7 @@ Launched exec_in_container(const ExecRequest& request) {
   plan.process.stdio = request.stdio;
   plan.process.preserve_fds = request.preserve_fds;
   if (!request.cgroup_directory.empty()) {
-    plan.cgroup = os::open(os::join(request.cgroup_directory, "cgroup.procs"), O_WRONLY);
+    plan.cgroup = os::open(request.cgroup_directory, O_RDONLY | O_DIRECTORY);
   }
   auto [ours, theirs] = MessageSocket::make_pair();
   int fd = -1;
@@ -121,7 +119,7 @@ Launched exec_in_container(const ExecRequest& request) {
     throw LaunchError(InitStep::Clone, ErrorCode::Internal, 125, "the process in the container was not started");
   os::Child child(*pid, os::pidfd_open(*pid));
   joiner.wait();
-  return Launched(std::move(child), std::make_unique<Launched::Channel>(Launched::Channel{std::move(ours)}));
+  return Launched(std::move(child), std::make_unique<Launched::Channel>(Launched::Channel{std::move(ours), {}}));
 }
 
 }  // namespace proa::runtime

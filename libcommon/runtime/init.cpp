@@ -53,7 +53,6 @@ void new_keyring(const std::string& id) {
 }
 
 void enter_cgroup(const LaunchPlan& plan) {
-  if (plan.cgroup.valid()) os::write_all(plan.cgroup.get(), "0", "cgroup.procs");
   if (plan.unshare_flags != 0 && ::unshare(plan.unshare_flags) != 0) throw system_error("unshare the cgroup namespace");
   if (!plan.spec->linux_.time_offsets.empty()) {
     std::string lines;
@@ -147,7 +146,7 @@ void set_up(const LaunchPlan& plan, MessageSocket& channel, InitStep& step) {
   set_labels(plan.process);
   become_process(plan.process, step);
   std::string program = find_command(plan.process);
-  channel.send(Message::Ready, {}, master.get());
+  channel.send(Message::Ready, program, master.get());
   master.reset();
   slave.reset();
   step = InitStep::Start;
@@ -156,7 +155,7 @@ void set_up(const LaunchPlan& plan, MessageSocket& channel, InitStep& step) {
   run_hooks(plan.spec->hooks.start_container, *plan.spec, plan.request, "created");
   step = InitStep::Exec;
   if (plan.process.init) ::_exit(run_init(plan.process, program, channel));
-  exec_command(plan.process, program);
+  exec_command(plan.process, program, channel);
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ os::UniqueFd Launched::wait_ready() {
     throw LaunchError(InitStep::Start, ErrorCode::Internal, 125, "container init ended without a word");
   }
   ready_ = true;
+  channel_->program = received->payload;
   return std::move(received->fd);
 }
 
@@ -44,9 +45,14 @@ void Launched::start_when_ready() {
 void Launched::start() {
   if (!ready_) wait_ready();
   if (!released_) channel_->socket.send(Message::Start);
-  if (channel_->socket.receive_or_throw())
-    throw Error(ErrorCode::Internal, "container init: unexpected message after the start");
+  auto received = channel_->socket.receive_or_throw();
   channel_->socket.close();
+  if (!received) return;
+  int error = received->kind == Message::ExecFailed && !received->payload.empty()
+                  ? static_cast<unsigned char>(received->payload[0])
+                  : EPROTO;
+  ExecError failure = exec_failure(channel_->program, error);
+  throw LaunchError(InitStep::Exec, failure.code(), failure.exit_code(), failure.message());
 }
 
 void Launched::leave_waiting() {
@@ -54,7 +60,7 @@ void Launched::leave_waiting() {
   child_.disown();
 }
 
-pid_t clone_process(int flags, int* pidfd) {
+pid_t clone_process(int flags, int* pidfd, int cgroup) {
   clone_args arguments{};
   // CLONE_PARENT inherits the exit signal of the caller (clone(2)).
   bool sibling = (flags & CLONE_PARENT) != 0;
@@ -63,6 +69,10 @@ pid_t clone_process(int flags, int* pidfd) {
   if (pidfd != nullptr) {
     arguments.flags |= CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<std::uint64_t>(pidfd);
+  }
+  if (cgroup >= 0) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(cgroup);
   }
   auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
   if (pid < 0) {
@@ -89,7 +99,7 @@ pid_t clone_through_intermediate(const LaunchPlan& plan, MessageSocket& ours, Me
         }
       }
       step = InitStep::Clone;
-      pid_t init = clone_process(plan.clone_flags | CLONE_PARENT, nullptr);
+      pid_t init = clone_process(plan.clone_flags | CLONE_PARENT, nullptr, plan.cgroup.get());
       if (init == 0) {
         ours.close();
         container_init(plan, std::move(theirs));
@@ -128,7 +138,7 @@ Launched launch(const LaunchRequest& request) {
     pidfd = os::pidfd_open(pid);
   } else {
     int fd = -1;
-    pid = clone_process(plan.clone_flags, &fd);
+    pid = clone_process(plan.clone_flags, &fd, plan.cgroup.get());
     if (pid == 0) {
       ours.close();
       container_init(plan, std::move(theirs));
@@ -144,7 +154,7 @@ Launched launch(const LaunchRequest& request) {
     }
     prepare_new_user_namespace(plan, pid, ours);
   }
-  auto channel = std::make_unique<Launched::Channel>(Launched::Channel{std::move(ours)});
+  auto channel = std::make_unique<Launched::Channel>(Launched::Channel{std::move(ours), {}});
   return Launched(std::move(child), std::move(channel));
 }
 

@@ -1,5 +1,6 @@
 #include "libcommon/runtime/launch_plan.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
@@ -86,9 +87,19 @@ void check_spec(const oci::RuntimeSpec& spec, const LaunchRequest& request) {
   }
 }
 
+void check_preserved(unsigned count) {
+  for (unsigned i = 0; i < count; ++i) {
+    int fd = static_cast<int>(3 + i);
+    // A number that is free would be taken by something of ours, which then stayed open in the container.
+    if (::fcntl(fd, F_GETFD) < 0)
+      throw Error(ErrorCode::InvalidArgument, fmt::format("descriptor {} is to be preserved, but is not open", fd));
+  }
+}
+
 }  // namespace
 
 LaunchPlan make_launch_plan(const LaunchRequest& request) {
+  check_preserved(request.preserve_fds);
   LaunchPlan plan;
   plan.spec = request.spec;
   plan.request = request;
@@ -109,7 +120,7 @@ LaunchPlan make_launch_plan(const LaunchRequest& request) {
   }
   plan.mounts = plan_mounts(*plan.spec, facts);
   if (!request.cgroup_directory.empty()) {
-    plan.cgroup = os::open(os::join(request.cgroup_directory, "cgroup.procs"), O_WRONLY);
+    plan.cgroup = os::open(request.cgroup_directory, O_RDONLY | O_DIRECTORY);
   }
   return plan;
 }

@@ -30,7 +30,7 @@ struct LaunchPlan {
   std::optional<os::UserNamespacePlan> id_maps;  // of a new user namespace
   bool in_user_namespace = false;                // where the container's init will be
   bool own_network = false, own_uts = false, own_cgroup = false;
-  os::UniqueFd cgroup;
+  os::UniqueFd cgroup;  // directory
 };
 
 LaunchPlan make_launch_plan(const LaunchRequest& request);
@@ -39,7 +39,9 @@ LaunchPlan make_launch_plan(const LaunchRequest& request);
 [[noreturn]] void container_init(const LaunchPlan& plan, MessageSocket channel);
 
 // clone3(2); returns 0 in the child. `pidfd` receives a descriptor when not null.
-pid_t clone_process(int flags, int* pidfd);
+// `cgroup`: a directory of cgroup v2 in which the child starts (Linux 5.7), or -1; moving it there later would wait for
+// the kernel's RCU.
+pid_t clone_process(int flags, int* pidfd, int cgroup = -1);
 
 // Waits until the start descriptor says so: Message::Start on a channel, a byte on a FIFO.
 void wait_for_start(const MessageSocket& channel, int start_fd);

@@ -7,6 +7,7 @@ namespace proa::runtime {
 
 struct Launched::Channel {
   MessageSocket socket;
+  std::string program;  // that the command was found to be
 };
 
 }  // namespace proa::runtime

@@ -12,6 +12,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/runtime/process_setup.h"
+#include "libcommon/runtime/trampoline.h"
 
 namespace proa::runtime {
 namespace {
@@ -57,7 +58,7 @@ pid_t start_command(const ProcessPlan& plan, const std::string& program, Message
       ::signal(SIGTTOU, SIG_IGN);
       if (::isatty(0) == 1) ::tcsetpgrp(0, ::getpid());
       reset_signals();
-      exec_command(plan, program);
+      exec_command(plan, program, channel);
     } catch (const std::exception& error) {
       channel.send_failure(InitStep::Exec, error);
     }
@@ -89,20 +90,28 @@ std::string find_command(const ProcessPlan& plan) {
   cannot_execute(name, worst);
 }
 
-void exec_command(const ProcessPlan& plan, const std::string& program) {
+ExecError exec_failure(const std::string& program, int error) {
+  // The file was there a moment ago.
+  if (error == ENOENT) {
+    return ExecError(ErrorCode::NotFound, 127,
+                     fmt::format("exec {}: its interpreter or loader does not exist", escape_control(program)));
+  }
+  return ExecError(code_for_errno(error), 126, fmt::format("exec {}: {}", escape_control(program), errno_text(error)));
+}
+
+void exec_command(const ProcessPlan& plan, const std::string& program, const MessageSocket& channel) {
   auto argv = pointers(plan.process.args);
   auto envp = pointers(plan.process.env);
   // Last of all: no descriptor of ours reaches the container, whoever opened it (rule 4). The channel closes with the
   // exec.
   if (::close_range(3 + plan.preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) != 0) throw system_error("close_range");
   for (unsigned fd = 3; fd < 3 + plan.preserve_fds; ++fd) ::fcntl(static_cast<int>(fd), F_SETFD, 0);
-  ::execve(program.c_str(), argv.data(), envp.data());
-  int error = errno;
-  if (error == ENOENT) {
-    throw ExecError(ErrorCode::NotFound, 127,
-                    fmt::format("exec {}: its interpreter or loader does not exist", escape_control(program)));
+  if (plan.trampoline.valid()) {
+    int error = exec_by_trampoline(plan.trampoline.get(), channel.fd(), program, argv, envp);
+    throw system_error("execute the trampoline", error);
   }
-  cannot_execute(program, error);
+  ::execve(program.c_str(), argv.data(), envp.data());
+  throw exec_failure(program, errno);
 }
 
 int run_init(const ProcessPlan& plan, const std::string& program, MessageSocket& channel) {

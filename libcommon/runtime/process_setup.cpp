@@ -18,6 +18,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/file.h"
+#include "libcommon/runtime/trampoline.h"
 
 namespace proa::runtime {
 namespace {
@@ -126,6 +127,14 @@ ProcessPlan prepare_process(const oci::RuntimeProcess& process, const std::optio
   };
   if (seccomp) plan.filter = compiled(*seccomp);
   plan.emulate_single_id = emulate_single_id;
+  if (own_binary_within_reach()) {
+    // A label is for the next exec only and would be used up by the trampoline; protect_own_binary() avoids this case.
+    bool labelled = (!process.apparmor_profile.empty() && process.apparmor_profile != "unconfined") ||
+                    !process.selinux_label.empty();
+    if (labelled)
+      throw Error(ErrorCode::Unsupported, "a security label needs a program that containers cannot write to");
+    plan.trampoline = make_trampoline();
+  }
   if (emulate_single_id) plan.emulation = compiled(single_id_emulation());
   return plan;
 }

@@ -26,6 +26,7 @@ struct ProcessPlan {
   unsigned preserve_fds = 0;
   bool init = false;
   bool emulate_single_id = false;
+  os::UniqueFd trampoline;  // valid when our own binary must not be what executes the command
 };
 
 // Throws InvalidArgument for what cannot be: unknown limits, no arguments.
@@ -44,8 +45,8 @@ void set_labels(const ProcessPlan& plan);
 void become_process(const ProcessPlan& plan, InitStep& step);
 // The file that execvp would run with the container's PATH. Throws ExecError with 126 or 127.
 std::string find_command(const ProcessPlan& plan);
-// Does not return except by throwing ExecError.
-void exec_command(const ProcessPlan& plan, const std::string& program);
+// Does not return except by throwing ExecError. With a trampoline the channel tells of a failure later on.
+void exec_command(const ProcessPlan& plan, const std::string& program, const MessageSocket& channel);
 // Process 1 with --init: starts the command as a child, reaps, passes signals on. Returns the exit status.
 int run_init(const ProcessPlan& plan, const std::string& program, MessageSocket& channel);
 

@@ -6,7 +6,6 @@
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,8 +18,8 @@
 #include "libcommon/base/error.h"
 #include "libcommon/os/caps.h"
 #include "libcommon/os/file.h"
-#include "libcommon/os/idmap.h"
 #include "libcommon/os/mount.h"
+#include "libcommon/runtime/trampoline.h"
 
 extern char** environ;
 
@@ -32,23 +31,8 @@ constexpr const char* kSelf = "/proc/self/exe";
 constexpr const char* kOrigin = "PROA_ORIGIN";
 std::string origin;
 
-bool is_sealed(int fd) {
-  int seals = ::fcntl(fd, F_GET_SEALS);
-  return seals >= 0 && (seals & F_SEAL_WRITE) != 0;
-}
-
-bool is_read_only(int fd) {
-  struct statvfs info {};
-  return ::fstatvfs(fd, &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
-}
-
-// Ids that a container of ours can have: all of them for root, our own for a user (subordinate ids own no programs).
-bool writable_from_inside(const struct stat& info) {
-  uid_t own = ::geteuid();
-  // Root of a user namespace sees owners that are not mapped there, hence out of its containers' reach, as this number.
-  constexpr uid_t kOverflow = 65534;
-  bool reachable = own == 0 && (info.st_uid != kOverflow || !os::in_user_namespace());
-  return reachable || info.st_uid == own || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+bool has_security_labels() {
+  return ::access("/sys/kernel/security/apparmor", F_OK) == 0 || ::access("/sys/fs/selinux/enforce", F_OK) == 0;
 }
 
 os::UniqueFd read_only_mount() {
@@ -85,17 +69,13 @@ const char* own_binary() {
 }
 
 void protect_own_binary(char** argv) {
+  own_binary();
+  ::unsetenv(kOrigin);
+  if (!has_security_labels() || !own_binary_within_reach()) return;
   While protecting{"shielding our own program from containers"};
   os::UniqueFd self = os::open(kSelf, O_RDONLY);
   struct stat info {};
   if (::fstat(self.get(), &info) != 0) throw system_error("stat our own program");
-  if (is_sealed(self.get()) || is_read_only(self.get())) {
-    own_binary();
-    ::unsetenv(kOrigin);
-    return;
-  }
-  ::unsetenv(kOrigin);
-  if (!writable_from_inside(info)) return;
   ::setenv(kOrigin, own_binary(), 1);
   os::UniqueFd shielded;
   if ((os::effective_capabilities() & os::cap_bit(CAP_SYS_ADMIN)) != 0) {

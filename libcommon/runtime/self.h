@@ -3,10 +3,10 @@
 
 namespace proa::runtime {
 
-// For the start of main() in verbs that start or join containers, before any thread. When an id that containers can
-// have owns our binary (root's binary run by root, a user's own), the program executes itself again from a read-only
-// mount of it or from a sealed copy in memory. Otherwise it costs one fstat. argv[0] is then the absolute path of the
-// original.
+// For the start of main() in verbs that start or join containers, before any thread. The last step into a container
+// goes through a trampoline (trampoline.h), so that mostly nothing is to be done here. Where a security module is
+// active its labels leave no room for that; then a binary that containers could write to executes itself again from a
+// read-only mount of it or from a sealed copy.
 void protect_own_binary(char** argv);
 // The file this program was started from, whether or not it runs from a copy.
 const char* own_binary();

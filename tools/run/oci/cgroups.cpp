@@ -61,29 +61,42 @@ void make_levels(const std::string& directory, const std::vector<std::string>& c
   }
 }
 
+// A controller that does not reach here is said once. Engines ask for a limit of processes by default; that alone is
+// not worth a line each time.
+void note_missing(const std::vector<std::string>& files) {
+  if (files.empty() || (files.size() == 1 && files[0] == "pids.max")) return;
+  log::note(fmt::format("resource limits cannot be kept, their cgroup v2 controllers are not delegated to us: {}",
+                        join(files, ", ")));
+}
+
 }  // namespace
 
 std::string make_group(const std::string& id, const proa::oci::RuntimeSpec& spec) {
   auto resources = spec.linux_.resources.value_or(proa::oci::RuntimeResources{});
   auto settings = runtime::cgroup_settings(resources);
   auto facts = os::gather_cgroup_facts();
-  if (!facts.unified || facts.delegated.empty()) {
-    // Engines ask for a limit of processes by default; that alone is not worth a line each time.
-    bool only_pids = settings.files.size() == 1 && settings.files[0].first == "pids.max";
-    if (!settings.files.empty() && !only_pids)
-      log::note("resource limits cannot be kept: no cgroup v2 is delegated to us");
-    return {};
+  std::vector<std::string> missing;
+  std::string directory;
+  if (!facts.delegated.empty()) {
+    directory = wanted_path(id, spec, facts);
+    make_levels(directory, settings.controllers);
   }
-  std::string directory = wanted_path(id, spec, facts);
-  make_levels(directory, settings.controllers);
-  auto group = os::Cgroup::open(directory);
-  for (const auto& [file, value] : settings.files) group.set(file, value);
+  for (const auto& [file, value] : settings.files) {
+    if (directory.empty() || !os::exists(os::join(directory, file))) {
+      missing.push_back(file);
+    } else {
+      os::Cgroup::open(directory).set(file, value);
+    }
+  }
+  note_missing(missing);
   return directory;
 }
 
 void remove_group(const std::string& directory) noexcept {
   if (directory.empty()) return;
   try {
+    // Mostly empty already; then this is one call.
+    if (::rmdir(directory.c_str()) == 0 || errno == ENOENT) return;
     auto group = os::Cgroup::open(directory);
     group.kill_all();
     group.remove();
