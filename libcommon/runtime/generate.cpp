@@ -51,11 +51,12 @@ os::CapSet effective_set(const ContainerSpec& spec, const HostFacts& facts) {
 void add_capabilities(oci::RuntimeProcess& process, const ContainerSpec& spec, os::CapSet set, bool emulated_user) {
   auto names = os::capability_names(set);
   oci::RuntimeCapabilities caps;
-  caps.bounding = names;
+  // An emulated user is uid 0, to whom an exec gives back whatever the bounding set holds.
+  if (!emulated_user) caps.bounding = names;
   // Inheritable and ambient stay empty (CVE-2022-24769). A user other than root starts with none, unless they were
   // asked for.
   bool is_root = process.user.uid == 0 && !emulated_user;
-  if (is_root || !spec.cap_add.empty()) {
+  if (is_root || (!emulated_user && !spec.cap_add.empty())) {
     auto given =
         is_root ? names : os::capability_names(set & parse_capabilities(spec.cap_add, ~os::CapSet{0}, "--cap-add"));
     caps.effective = caps.permitted = given;

@@ -91,12 +91,19 @@ TEST(Launch, NothingOfTheHostsEnvironmentOrDescriptorsArrives) {
 TEST(Launch, PreservedDescriptorsArrive) {
   Box box;
   box.request = [](runtime::LaunchRequest& request) {
-    int source = ::open("/dev/null", O_RDONLY);
-    ::dup2(source, 20);
-    for (int fd = 3; fd < 20; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    int source = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (int fd = 3; fd <= 20; ++fd) {
+      if (::fcntl(fd, F_GETFD) < 0) ::dup2(source, fd);
+    }
     request.preserve_fds = 18;
   };
   EXPECT_NE(box.sh("ls /proc/self/fd").out.find("20\n"), std::string::npos);
+  // A number that is not open would become one of ours.
+  box.request = [](runtime::LaunchRequest& request) {
+    ::close(200);
+    request.preserve_fds = 198;
+  };
+  EXPECT_EQ(box.sh("true").code, 125);
 }
 
 TEST(Launch, LeakyFilesAreMaskedAndSystemPathsReadOnly) {

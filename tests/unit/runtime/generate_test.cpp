@@ -138,6 +138,7 @@ TEST(Generate, OneIdRunsOtherUsersWithoutCapabilities) {
   auto made = generate(spec, facts(os::IdMode::Single));
   EXPECT_EQ(made.spec.process->user.uid, 0U);
   EXPECT_TRUE(made.spec.process->capabilities->effective.empty());
+  EXPECT_TRUE(made.spec.process->capabilities->bounding.empty());
   ASSERT_EQ(made.notes.size(), 1U);
 }
 
