@@ -1,13 +1,15 @@
 #include "libcommon/config/registries.h"
 
+#include "libcommon/config/toml_assert.h"
+
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
-#include "libcommon/config/toml.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/user.h"
@@ -21,6 +23,17 @@ std::string config_home() {
   const char* value = std::getenv("XDG_CONFIG_HOME");
   if (value != nullptr && *value != '\0') return value;
   return os::join(os::home_directory(), ".config");
+}
+
+toml::table parse_toml(std::string_view text, std::string_view name) {
+  try {
+    return toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}:{}: {}", name, error.source().begin.line, escape_control(error.description())));
+  } catch (const MalformedToml&) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: this file is no TOML", name));
+  }
 }
 
 std::string text_of(const toml::table& table, std::string_view key) {

@@ -1,13 +1,15 @@
 #include "libcommon/config/settings.h"
 
+#include "libcommon/config/toml_assert.h"
+
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <limits>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
-#include "libcommon/config/toml.h"
 
 namespace proa::config {
 namespace {
@@ -74,6 +76,17 @@ class Section {
   std::string prefix_;
   std::vector<std::string> known_;
 };
+
+toml::table parse_toml(std::string_view text, std::string_view name) {
+  try {
+    return toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}:{}: {}", name, error.source().begin.line, escape_control(error.description())));
+  } catch (const MalformedToml&) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: this file is no TOML", name));
+  }
+}
 
 void apply(std::string_view text, std::string_view name, Settings& settings) {
   const toml::table root = parse_toml(text, name);

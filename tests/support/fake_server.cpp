@@ -80,7 +80,10 @@ FakeServer::~FakeServer() {
   stopping_ = true;
   ::shutdown(listener_.get(), SHUT_RDWR);
   acceptor_.join();
-  for (auto& connection : open_) ::shutdown(connection.socket.get(), SHUT_RDWR);
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& connection : open_) ::shutdown(connection.socket.get(), SHUT_RDWR);
+  }
   for (auto& connection : open_) connection.thread.join();
 }
 
@@ -132,7 +135,8 @@ void FakeServer::serve(Connection& connection) {
     }
   } catch (const Closed&) {
   }
-  ::shutdown(connection.socket.get(), SHUT_RDWR);
+  const std::lock_guard lock(mutex_);
+  connection.socket.reset();
 }
 
 std::optional<Fault> FakeServer::fault_for(const std::string& method, const std::string& target) {
