@@ -27,13 +27,6 @@ os::UniqueFd make_ready_fifo(const std::string& path) {
   return os::open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 }
 
-void bind_namespace(int netns_fd, const std::string& target) {
-  ::close(os::open(target, O_CREAT | O_RDONLY | O_CLOEXEC, 0600).release());
-  if (::mount(os::fd_path(netns_fd).c_str(), target.c_str(), nullptr, MS_BIND, nullptr) < 0) {
-    throw system_error("bind network namespace on " + target);
-  }
-}
-
 // What pasta said last, without its complaints about a missing syslog.
 std::string last_line(int fd) {
   std::string text(4096, '\0');
@@ -49,11 +42,22 @@ std::string last_line(int fd) {
 
 }  // namespace
 
+Pasta::NamespaceMount::NamespaceMount(int netns_fd, std::string target) : target_(std::move(target)) {
+  ::close(os::open(target_, O_CREAT | O_RDONLY | O_CLOEXEC, 0600).release());
+  if (::mount(os::fd_path(netns_fd).c_str(), target_.c_str(), nullptr, MS_BIND, nullptr) < 0) {
+    throw system_error("bind network namespace on " + target_);
+  }
+}
+
+Pasta::NamespaceMount::~NamespaceMount() {
+  if (!target_.empty()) ::umount2(target_.c_str(), MNT_DETACH);
+}
+
 Pasta Pasta::start(PastaRequest request, const std::string& directory, int netns_fd) {
   request.ready_file = os::join(directory, "pasta.ready");
   request.netns = os::join(directory, "netns");
   os::UniqueFd ready = make_ready_fifo(request.ready_file);
-  bind_namespace(netns_fd, request.netns);
+  NamespaceMount mount(netns_fd, request.netns);
 
   int errors[2];
   if (::pipe2(errors, O_CLOEXEC) < 0) throw system_error("pipe2");
@@ -66,7 +70,7 @@ Pasta Pasta::start(PastaRequest request, const std::string& directory, int netns
   plan.descriptors = {{null.get(), 0}, {null.get(), 1}, {errors_in.get(), 2}};
   plan.parent_death_signal = SIGKILL;
   try {
-    return Pasta(os::spawn(plan), std::move(ready), std::move(errors_out), std::move(request.ports));
+    return Pasta(std::move(mount), os::spawn(plan), std::move(ready), std::move(errors_out), std::move(request.ports));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::NotFound) throw;
     throw Error(ErrorCode::Unavailable, "pasta is not installed: the container would have no network",

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libcommon/os/process.h"
@@ -50,9 +51,27 @@ class Pasta {
   void disown() noexcept { child_.disown(); }
 
  private:
-  Pasta(os::Child child, os::UniqueFd ready, os::UniqueFd errors, std::vector<spec::PortMapping> ports)
-      : child_(std::move(child)), ready_(std::move(ready)), errors_(std::move(errors)), ports_(std::move(ports)) {}
+  // The bind mount of the namespace; kept mounted it would keep the namespace.
+  class NamespaceMount {
+   public:
+    NamespaceMount(int netns_fd, std::string target);
+    NamespaceMount(NamespaceMount&& other) noexcept : target_(std::exchange(other.target_, {})) {}
+    NamespaceMount& operator=(NamespaceMount&&) = delete;
+    ~NamespaceMount();
 
+   private:
+    std::string target_;
+  };
+
+  Pasta(NamespaceMount mount, os::Child child, os::UniqueFd ready, os::UniqueFd errors,
+        std::vector<spec::PortMapping> ports)
+      : mount_(std::move(mount)),
+        child_(std::move(child)),
+        ready_(std::move(ready)),
+        errors_(std::move(errors)),
+        ports_(std::move(ports)) {}
+
+  NamespaceMount mount_;
   os::Child child_;
   os::UniqueFd ready_, errors_;
   std::vector<spec::PortMapping> ports_;

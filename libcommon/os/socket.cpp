@@ -27,8 +27,8 @@ sockaddr_un address_of(int directory, std::string_view name) {
 
 const sockaddr* generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
-UniqueFd make_socket(int flags) {
-  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0));
+UniqueFd make_socket(int type) {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_CLOEXEC | type, 0));
   if (!fd.valid()) throw system_error("socket AF_UNIX");
   return fd;
 }
@@ -74,9 +74,9 @@ std::pair<UniqueFd, UniqueFd> socket_pair() {
   return {UniqueFd(pair[0]), UniqueFd(pair[1])};
 }
 
-UniqueFd listen_at(int directory, std::string_view name, mode_t mode) {
+UniqueFd listen_at(int directory, std::string_view name, mode_t mode, int type) {
   const std::string file(name);
-  UniqueFd fd = make_socket(SOCK_NONBLOCK);
+  UniqueFd fd = make_socket(type | SOCK_NONBLOCK);
   const sockaddr_un address = address_of(directory, name);
   // The mode of the socket file is that of the socket's inode less umask: no moment with a wider one.
   if (::fchmod(fd.get(), mode) < 0) throw system_error("fchmod socket");
@@ -90,7 +90,7 @@ UniqueFd listen_at(int directory, std::string_view name, mode_t mode) {
 }
 
 std::optional<UniqueFd> connect_at(int directory, std::string_view name) {
-  UniqueFd fd = make_socket(0);
+  UniqueFd fd = make_socket(SOCK_SEQPACKET);
   const sockaddr_un address = address_of(directory, name);
   int result;
   do result = ::connect(fd.get(), generic(address), sizeof address);

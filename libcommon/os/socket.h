@@ -1,6 +1,7 @@
 // Unix sockets that carry records (SOCK_SEQPACKET) and descriptors (SCM_RIGHTS). unix(7).
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -21,7 +22,7 @@ std::pair<UniqueFd, UniqueFd> socket_pair();
 // A listening socket as a file in a directory of ours, given by descriptor (sun_path holds 107 bytes only; the path
 // goes through /proc/self/fd). A socket that a dead process left is replaced. Never in the abstract name space, which
 // containers with the host's network would reach. Non-blocking.
-UniqueFd listen_at(int directory, std::string_view name, mode_t mode = 0600);
+UniqueFd listen_at(int directory, std::string_view name, mode_t mode = 0600, int type = SOCK_SEQPACKET);
 // nullopt: nobody listens there (no file, or its owner is dead).
 std::optional<UniqueFd> connect_at(int directory, std::string_view name);
 // nullopt: nobody waits any more.

@@ -1,0 +1,52 @@
+// What several verbs share.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libcommon/cli/command.h"
+#include "tools/run/engine/containers.h"
+#include "tools/run/monitor/protocol.h"
+
+namespace proa::commands {
+
+engine::Containers open_containers();
+
+// Containers to act on: those named, or all.
+struct Selection {
+  std::vector<std::string> names;
+  bool all = false;
+  bool latest = false;
+  bool ignore = false;  // names that are not there
+};
+
+// Runs `action` for each selected container and prints what it was called by. An error of one does not keep the others
+// from their turn; the exit code is 125 then, or 1 where all that failed was that a name was not found.
+int for_each(const engine::Containers& containers, const Selection& selection, bool running_only,
+             const std::function<void(engine::Container)>& action);
+
+// Prints the monitor's failure and returns its exit code.
+int report_failure(const monitor::Failure& failure);
+
+// Prints text to stdout as it is.
+void print(std::string_view text);
+
+[[noreturn]] void not_supported(const std::string& flag, const std::string& what_to_do);
+
+// A flag that peers have and we do not: it is understood and refused.
+template <typename Options>
+void refuse(cli::CommandBuilder<Options>& builder, const char* names, bool takes_value, const char* what_to_do) {
+  const std::string flag = names;
+  std::move(builder)
+      .custom(
+          names,
+          [flag, takes_value, hint = std::string(what_to_do)](Options&, const std::string& value) {
+            if (!takes_value && !cli::parse_bool(value)) return;
+            not_supported(flag, hint);
+          },
+          "Not supported", takes_value ? "VALUE" : "")
+      .hide_last();
+}
+
+}  // namespace proa::commands

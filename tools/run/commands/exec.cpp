@@ -1,0 +1,250 @@
+// exec: one more process in a running container. It is a child of this command; the monitor has no part in it.
+#include <errno.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/random.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/os/dir.h"
+#include "libcommon/os/event_loop.h"
+#include "libcommon/os/idmap.h"
+#include "libcommon/os/pidfd.h"
+#include "libcommon/os/tty.h"
+#include "libcommon/runtime/exec.h"
+#include "libcommon/runtime/identity.h"
+#include "libcommon/spec/env_file.h"
+#include "tools/run/commands/commands.h"
+#include "tools/run/commands/common.h"
+#include "tools/run/engine/attach.h"
+
+namespace proa::commands {
+namespace {
+
+struct ExecOptions {
+  std::vector<std::string> words;  // CONTAINER COMMAND [ARG...]
+  bool detach = false, interactive = false, tty = false, privileged = false, latest = false;
+  std::vector<std::string> env, env_file;
+  std::optional<std::string> user, workdir;
+  std::string detach_keys = "ctrl-p,ctrl-q";
+};
+
+void set_variable(std::vector<std::string>& env, const std::string& name, const std::string& value, bool replace) {
+  const std::string prefix = name + "=";
+  for (auto& entry : env) {
+    if (!entry.starts_with(prefix)) continue;
+    if (replace) entry = prefix + value;
+    return;
+  }
+  env.push_back(prefix + value);
+}
+
+// The container's own environment, then what was asked for.
+void merge_environment(const ExecOptions& options, std::vector<std::string>& env) {
+  const spec::Lookup lookup = spec::lookup_process_environment;
+  std::vector<std::string> from_files;
+  for (const auto& file : options.env_file) {
+    constexpr std::uint64_t kMax = 1 << 20;
+    const auto lines = spec::parse_env_file(os::read_fd(os::open_regular(file, kMax).get(), kMax, file), file, lookup);
+    from_files.insert(from_files.end(), lines.begin(), lines.end());
+  }
+  for (const auto& entry : spec::collect_env(from_files, options.env, lookup)) {
+    const auto parts = cut(entry, "=");
+    if (parts) set_variable(env, std::string(parts->first), std::string(parts->second), true);
+  }
+}
+
+// Another user than the container's: by the container's passwd, with the capabilities that this user would have had.
+void change_user(const std::string& user, int init_pid, oci::RuntimeProcess& process) {
+  const os::Dir root = os::Dir::open(fmt::format("/proc/{}/root", init_pid));
+  const auto identity = runtime::resolve_identity(user, {}, root);
+  process.user.uid = identity.uid;
+  process.user.gid = identity.gid;
+  process.user.additional_gids = identity.groups;
+  set_variable(process.env, "HOME", identity.home, true);
+  if (!process.capabilities) return;
+  auto& caps = *process.capabilities;
+  caps.inheritable.clear();
+  caps.ambient.clear();
+  if (identity.uid == 0) {
+    caps.effective = caps.permitted = caps.bounding;
+  } else {
+    caps.effective.clear();
+    caps.permitted.clear();
+  }
+}
+
+oci::RuntimeProcess make_process(const ExecOptions& options, oci::RuntimeProcess process, int init_pid) {
+  process.args.assign(options.words.begin() + 1, options.words.end());
+  process.terminal = options.tty;
+  process.console_size.reset();
+  if (options.user) change_user(*options.user, init_pid, process);
+  if (options.tty) set_variable(process.env, "TERM", ::getenv("TERM") != nullptr ? ::getenv("TERM") : "xterm", false);
+  merge_environment(options, process.env);
+  if (options.workdir) {
+    if (!options.workdir->starts_with('/')) {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--workdir={}: not an absolute path", *options.workdir));
+    }
+    process.cwd = *options.workdir;
+  }
+  return process;
+}
+
+bool has_single_id(int pid) {
+  const std::string text = os::read_file(fmt::format("/proc/{}/uid_map", pid), 65536);
+  const auto fields = split(text, '\n');
+  return fields.size() <= 2 && trim(text).ends_with(" 1");
+}
+
+// Moves bytes between our terminal and the process's, until it ends.
+class TerminalRelay {
+ public:
+  TerminalRelay(int master, const ExecOptions& options)
+      : master_(master), keys_(engine::parse_detach_keys(options.detach_keys)), reading_(options.interactive) {
+    copy_size();
+    if (options.interactive && os::is_terminal(STDIN_FILENO)) raw_.emplace(STDIN_FILENO);
+  }
+
+  // false: the user typed the detach keys.
+  bool run(int pidfd) {
+    for (;;) {
+      std::array<pollfd, 4> fds{pollfd{master_, POLLIN, 0}, pollfd{signals_.fd(), POLLIN, 0}, pollfd{pidfd, POLLIN, 0},
+                                pollfd{reading_ ? STDIN_FILENO : -1, POLLIN, 0}};
+      if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) throw system_error("poll");
+      if (fds[1].revents != 0 && !signals_.read().empty()) copy_size();
+      if (fds[0].revents != 0 && !pass_output()) return true;
+      if (fds[3].revents != 0) pass_input();
+      if (keys_.matched()) return false;
+      if (fds[2].revents != 0) {
+        drain();
+        return true;
+      }
+    }
+  }
+
+ private:
+  void copy_size() {
+    if (const auto size = os::window_size(STDIN_FILENO)) os::set_window_size(master_, *size);
+  }
+
+  bool pass_output() {
+    std::array<char, 32 * 1024> buffer;
+    const ssize_t size = ::read(master_, buffer.data(), buffer.size());
+    if (size < 0 && errno == EINTR) return true;
+    if (size <= 0) return false;  // EIO: nobody has the terminal any more
+    os::write_all(STDOUT_FILENO, std::string_view(buffer.data(), static_cast<std::size_t>(size)), "standard output");
+    return true;
+  }
+
+  void pass_input() {
+    std::array<char, 4096> buffer;
+    const ssize_t size = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (size <= 0) {
+      reading_ = false;
+      return os::write_all(master_, "\x04", "terminal");
+    }
+    const std::string kept = keys_.feed(std::string_view(buffer.data(), static_cast<std::size_t>(size)));
+    os::write_all(master_, kept, "terminal");
+  }
+
+  void drain() {
+    pollfd fd{master_, POLLIN, 0};
+    while (::poll(&fd, 1, 0) > 0 && (fd.revents & POLLIN) != 0 && pass_output()) {
+    }
+  }
+
+  int master_;
+  engine::KeyMatcher keys_;
+  os::SignalFd signals_{SIGWINCH};
+  std::optional<os::RawMode> raw_;
+  bool reading_;
+};
+
+int run_in(const engine::Containers& containers, const engine::Container& container, const engine::Snapshot& snapshot,
+           const ExecOptions& options) {
+  const auto& state = *snapshot.state;
+  const os::UniqueFd init = os::pidfd_open(state.pid);
+  if (os::process_start_time(state.pid) != state.start_time) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is not running", snapshot.record.name));
+  }
+  oci::RuntimeSpec spec =
+      oci::RuntimeSpec::parse(os::read_file(container.file("bundle/config.json"), oci::kMaxRuntimeSpecSize));
+  runtime::ExecRequest request;
+  request.init_pidfd = init.get();
+  request.init_pid = state.pid;
+  request.process = make_process(options, std::move(*spec.process), state.pid);
+  request.seccomp = std::move(spec.linux_.seccomp);
+  request.emulate_single_id = ::geteuid() != 0 && has_single_id(state.pid);
+  request.seccomp_cache = os::join(containers.paths().cache, "seccomp");
+  request.cgroup_directory = state.cgroup;
+  const os::UniqueFd null = os::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (!options.interactive || options.detach) request.stdio[0] = null.get();
+  if (options.detach) request.stdio[1] = request.stdio[2] = null.get();
+
+  runtime::Launched process = runtime::exec_in_container(request);
+  const os::UniqueFd master = process.wait_ready();
+  std::optional<TerminalRelay> relay;
+  if (options.tty && !options.detach) relay.emplace(master.get(), options);
+  process.start();
+  if (options.detach) {
+    process.child().disown();
+    print(random_hex(32) + "\n");
+    return 0;
+  }
+  if (relay && !relay->run(process.pidfd())) {
+    process.child().disown();
+    return 0;
+  }
+  return process.child().wait().to_exit_code();
+}
+
+int exec(cli::Context&, const ExecOptions& options) {
+  if (options.privileged) not_supported("privileged", "start the container with --privileged or --cap-add");
+  if (options.words.size() < 2)
+    throw Error(ErrorCode::InvalidArgument, "no command to run", "proa exec CONTAINER COMMAND");
+  const auto containers = open_containers();
+  const auto container = containers.get(options.words[0]);
+  const auto snapshot = engine::look_at(container);
+  if (snapshot.status == engine::Status::Paused) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is paused", snapshot.record.name),
+                "`proa unpause` lets it go on");
+  }
+  if (!snapshot.running()) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is not running", snapshot.record.name),
+                "start it with `proa start`");
+  }
+  try {
+    return run_in(containers, container, snapshot, options);
+  } catch (const runtime::LaunchError& error) {
+    cli::report(error);
+    return error.exit_code();
+  }
+}
+
+}  // namespace
+
+cli::Command exec_command() {
+  return cli::command<ExecOptions>("exec", "Run a command in a running container")
+      .flag("interactive,i", &ExecOptions::interactive, "Keep stdin open")
+      .flag("tty,t", &ExecOptions::tty, "Give the command a terminal")
+      .flag("detach,d", &ExecOptions::detach, "Leave it running in the background")
+      .value("env,e", &ExecOptions::env, "Set a variable, or take it from here", "NAME[=VALUE]")
+      .value("env-file", &ExecOptions::env_file, "Read variables from a file", "FILE", cli::Complete::File)
+      .value("user,u", &ExecOptions::user, "User, and group after a colon", "USER[:GROUP]")
+      .value("workdir,w", &ExecOptions::workdir, "Working directory inside", "DIR")
+      .value("detach-keys", &ExecOptions::detach_keys, "Keys that leave the command running", "KEYS")
+      .flag("privileged", &ExecOptions::privileged, "Not supported")
+      .hide_last()
+      .positionals("CONTAINER COMMAND [ARG...]", &ExecOptions::words, 1, cli::kAnyNumber,
+                   cli::Complete::RunningContainer)
+      .options_end_at_first_positional()
+      .runs(exec);
+}
+
+}  // namespace proa::commands

@@ -1,0 +1,218 @@
+// info, version, top, unshare.
+#include <errno.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "libcommon/base/bytes.h"
+#include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/base/time.h"
+#include "libcommon/cli/table.h"
+#include "libcommon/oci/platform.h"
+#include "libcommon/os/cgroup.h"
+#include "libcommon/os/dir.h"
+#include "libcommon/os/idmap.h"
+#include "libcommon/os/process.h"
+#include "libcommon/os/user.h"
+#include "tools/run/commands/commands.h"
+#include "tools/run/commands/common.h"
+
+namespace proa::commands {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct FormatOptions {
+  std::string format;
+};
+
+// "Key: value" lines, nested by two spaces.
+void print_tree(const Json& value, int depth) {
+  for (const auto& [key, member] : value.items()) {
+    const std::string indent(static_cast<std::size_t>(depth) * 2, ' ');
+    if (member.is_object()) {
+      print(fmt::format("{}{}:\n", indent, key));
+      print_tree(member, depth + 1);
+    } else {
+      print(fmt::format("{}{}: {}\n", indent, key,
+                        escape_control(member.is_string() ? member.get<std::string>() : member.dump())));
+    }
+  }
+}
+
+int print_object(const Json& object, const std::string& format) {
+  if (format.empty()) {
+    print_tree(object, 0);
+  } else if (format == "json") {
+    print(object.dump(2) + "\n");
+  } else {
+    print(cli::format_inspect(format, nlohmann::json::array({nlohmann::json(object)})));
+  }
+  return 0;
+}
+
+const char* mode_name(os::IdMode mode) {
+  switch (mode) {
+    case os::IdMode::Root:
+      return "root";
+    case os::IdMode::Full:
+      return "subordinate ids";
+    case os::IdMode::Single:
+      return "one id";
+  }
+  return "";
+}
+
+Json containers_json(const engine::Containers& containers) {
+  int running = 0, paused = 0, stopped = 0;
+  for (const auto& container : containers.list()) {
+    const auto status = engine::look_at(container).status;
+    running += status == engine::Status::Running;
+    paused += status == engine::Status::Paused;
+    stopped += status != engine::Status::Running && status != engine::Status::Paused;
+  }
+  return {{"number", running + paused + stopped}, {"running", running}, {"paused", paused}, {"stopped", stopped}};
+}
+
+int info(cli::Context&, const FormatOptions& options) {
+  const auto containers = open_containers();
+  const auto& paths = containers.paths();
+  const os::UserNamespacePlan ids = os::plan_user_namespace();
+  const os::CgroupFacts cgroups = os::gather_cgroup_facts();
+  utsname name{};
+  ::uname(&name);
+  struct sysinfo memory {};
+  ::sysinfo(&memory);
+  const auto network = os::find_program("pasta");
+  Json id_json = {
+      {"mode", mode_name(ids.mode)}, {"uids", os::id_map_size(ids.uids)}, {"gids", os::id_map_size(ids.gids)}};
+  if (!ids.reason.empty()) id_json["note"] = ids.reason;
+  if (!ids.hint.empty()) id_json["hint"] = ids.hint;
+  const Json object = {{"version", {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}}},
+                       {"host",
+                        {{"arch", oci::Platform::host().architecture},
+                         {"os", "linux"},
+                         {"kernel", name.release},
+                         {"hostname", name.nodename},
+                         {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)},
+                         {"memTotal", static_cast<std::uint64_t>(memory.totalram) * memory.mem_unit},
+                         {"memFree", static_cast<std::uint64_t>(memory.freeram) * memory.mem_unit},
+                         {"cgroupVersion", cgroups.unified ? "v2" : "v1"},
+                         {"cgroupControllers", cgroups.controllers},
+                         {"cgroupDelegated", !cgroups.delegated.empty()},
+                         {"rootless", ids.mode != os::IdMode::Root},
+                         {"ids", id_json},
+                         {"pasta", network.value_or("not installed")},
+                         {"ociRuntime", {{"name", "proa"}}}}},
+                       {"store",
+                        {{"graphDriverName", "overlay"},
+                         {"graphRoot", paths.data},
+                         {"runRoot", paths.run},
+                         {"cache", paths.cache},
+                         {"containerStore", containers_json(containers)}}}};
+  return print_object(object, options.format);
+}
+
+int version(cli::Context&, const FormatOptions& options) {
+  const Json client = {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}, {"Os", "linux"}};
+  if (options.format.empty()) return print_object(client, {});
+  return print_object({{"Client", client}}, options.format);
+}
+
+struct TopOptions {
+  std::vector<std::string> words;
+  bool latest = false;
+};
+
+std::optional<ino_t> pid_namespace(const std::string& pid) {
+  const auto status = os::try_stat("/proc/" + pid + "/ns/pid", AT_FDCWD, 0);
+  return status ? std::optional(status->st_ino) : std::nullopt;
+}
+
+// Nothing of the image is run for this (CVE-2022-1227): we look from outside.
+int top(cli::Context&, const TopOptions& options) {
+  const auto containers = open_containers();
+  const auto snapshot = engine::look_at(containers.get(options.words[0]));
+  if (!snapshot.running()) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is not running", snapshot.record.name));
+  }
+  if (options.words.size() > 1) {
+    throw Error(ErrorCode::Unsupported, "options of ps are not supported yet", "proa top CONTAINER");
+  }
+  const auto wanted = pid_namespace(std::to_string(snapshot.state->pid));
+  std::vector<std::vector<std::string>> rows{{"USER", "PID", "PPID", "CMD"}};
+  for (const auto& pid : os::list_dir("/proc")) {
+    if (!parse_integer<int>(pid)) continue;
+    try {
+      if (pid_namespace(pid) != wanted) continue;
+      const std::string status = os::read_file("/proc/" + pid + "/status", 65536);
+      std::string parent, inner = pid, user;
+      for (const auto& line : split(status, '\n')) {
+        if (line.starts_with("PPid:")) parent = trim(line.substr(5));
+        if (line.starts_with("NSpid:")) inner = split(std::string(trim(line.substr(6))), '\t').back();
+        if (line.starts_with("Uid:")) user = split(std::string(trim(line.substr(4))), '\t').front();
+      }
+      std::string command = os::read_file("/proc/" + pid + "/cmdline", 65536);
+      while (!command.empty() && command.back() == '\0') command.pop_back();
+      rows.push_back({user, inner, parent, replace_all(command, std::string_view("\0", 1), " ")});
+    } catch (const Error&) {
+      // It ended meanwhile, or is not ours to look at.
+    }
+  }
+  print(cli::align_columns(rows));
+  return 0;
+}
+
+struct UnshareOptions {
+  std::vector<std::string> words;
+};
+
+int unshare(cli::Context&, const UnshareOptions& options) {
+  open_containers();
+  if (::geteuid() == 0 && !os::in_user_namespace()) {
+    throw Error(ErrorCode::InvalidArgument, "as root there is no user namespace to enter");
+  }
+  std::vector<std::string> words = options.words;
+  if (words.empty()) words.emplace_back(::getenv("SHELL") != nullptr ? ::getenv("SHELL") : "/bin/sh");
+  os::enter_user_namespace(os::plan_user_namespace());
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  ::execvp(argv[0], argv.data());
+  cli::report(system_error("start " + words[0]));
+  return errno == ENOENT ? 127 : 126;
+}
+
+}  // namespace
+
+cli::Command info_command() {
+  return cli::command<FormatOptions>("info", "Show what this machine offers")
+      .value("format,f", &FormatOptions::format, "json, or a Go template", "FORMAT")
+      .runs(info);
+}
+
+cli::Command version_command() {
+  return cli::command<FormatOptions>("version", "Show the version")
+      .value("format,f", &FormatOptions::format, "json, or a Go template", "FORMAT")
+      .runs(version);
+}
+
+cli::Command top_command() {
+  return cli::command<TopOptions>("top", "List the processes of a container")
+      .positionals("CONTAINER", &TopOptions::words, 1, cli::kAnyNumber, cli::Complete::RunningContainer)
+      .runs(top);
+}
+
+cli::Command unshare_command() {
+  return cli::command<UnshareOptions>("unshare", "Run a command in the user namespace of the containers")
+      .positionals("[COMMAND [ARG...]]", &UnshareOptions::words, 0, cli::kAnyNumber)
+      .options_end_at_first_positional()
+      .runs(unshare);
+}
+
+}  // namespace proa::commands

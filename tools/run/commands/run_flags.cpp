@@ -1,0 +1,139 @@
+#include "tools/run/commands/run_flags.h"
+
+namespace proa::commands {
+namespace {
+
+using Options = engine::RunOptions;
+using cli::Complete;
+
+void add_process_flags(RunBuilder& b) {
+  std::move(b)
+      .flag("interactive,i", &Options::interactive, "Keep stdin open")
+      .flag("tty,t", &Options::tty, "Give the command a terminal")
+      .value("attach,a", &Options::attach, "Attach to stdin, stdout or stderr only", "STREAM")
+      .flag("sig-proxy", &Options::sig_proxy, "Pass signals on to the command (default true)")
+      .value("detach-keys", &Options::detach_keys, "Keys that leave the container running", "KEYS")
+      .value("entrypoint", &Options::entrypoint, "Run this instead of the image's entrypoint", "COMMAND")
+      .value("workdir,w", &Options::workdir, "Working directory inside", "DIR")
+      .value("user,u", &Options::user, "User, and group after a colon: names or numbers", "USER[:GROUP]")
+      .value("group-add", &Options::group_add, "Further group of the user", "GROUP")
+      .value("umask", &Options::umask, "File mode mask of the command", "MODE")
+      .value("env,e", &Options::env, "Set a variable, or take it from here", "NAME[=VALUE]")
+      .value("env-file", &Options::env_file, "Read variables from a file", "FILE", Complete::File)
+      .flag("env-host", &Options::env_host, "Take all variables from here")
+      .flag("http-proxy", &Options::http_proxy, "Take the proxy variables from here (default true)")
+      .flag("init", &Options::init, "Run a small init that reaps processes and passes signals on")
+      .value("stop-signal", &Options::stop_signal, "Signal of `stop`", "SIGNAL")
+      .value("stop-timeout", &Options::stop_timeout, "Seconds before `stop` kills", "SECONDS");
+}
+
+void add_record_flags(RunBuilder& b) {
+  std::move(b)
+      .value("name", &Options::name, "Name of the container", "NAME")
+      .flag("replace", &Options::replace, "Remove the container that has the name")
+      .flag("rm", &Options::rm, "Remove the container when it ends")
+      .value("restart", &Options::restart, "no, on-failure[:MAX], always or unless-stopped", "POLICY")
+      .value("label,l", &Options::label, "Label of the container", "NAME[=VALUE]")
+      .value("label-file", &Options::label_file, "Read labels from a file", "FILE", Complete::File)
+      .value("annotation", &Options::annotation, "Annotation in the runtime's specification", "NAME=VALUE")
+      .value("cidfile", &Options::cidfile, "Write the container's id to a new file", "FILE", Complete::File)
+      .value("pidfile", &Options::pidfile, "Write the process id to a file", "FILE", Complete::File)
+      .value("log-driver", &Options::log_driver, "k8s-file or none", "DRIVER")
+      .value("pull", &Options::pull, "missing, always, never or newer", "POLICY")
+      .flag("quiet,q", &Options::quiet, "No progress of a pull")
+      .value("platform", &Options::platform, "Platform of the image", "OS/ARCH")
+      .value("authfile", &Options::authfile, "Credentials for a pull", "FILE", Complete::File)
+      .flag("tls-verify", &Options::tls_verify, "Check the registry's certificate")
+      .value("runtime", &Options::runtime, "An OCI runtime instead of the built-in one: crun, runc or a path", "NAME");
+}
+
+void add_network_flags(RunBuilder& b) {
+  std::move(b)
+      .value("network", &Options::network, "pasta, none, host, container:NAME or ns:PATH", "NETWORK")
+      .value("net", &Options::network, "The same", "NETWORK")
+      .hide_last()
+      .value("publish,p", &Options::publish, "Publish a port of the container", "[[IP:]PORT:]PORT[/PROTOCOL]")
+      .flag("publish-all,P", &Options::publish_all, "Publish all exposed ports on free ports")
+      .value("expose", &Options::expose, "Port that -P publishes", "PORT[/PROTOCOL]")
+      .value("hostname,h", &Options::hostname, "Host name inside", "NAME")
+      .value("add-host", &Options::add_host, "Line of /etc/hosts", "NAME:ADDRESS")
+      .value("dns", &Options::dns, "Name server", "ADDRESS")
+      .value("dns-search", &Options::dns_search, "Search domain", "DOMAIN")
+      .value("dns-option", &Options::dns_option, "Option of resolv.conf", "OPTION")
+      .value("dns-opt", &Options::dns_option, "Option of resolv.conf", "OPTION")
+      .hide_last()
+      .flag("no-hosts", &Options::no_hosts, "Leave the image's /etc/hosts")
+      .flag("no-hostname", &Options::no_hostname, "Leave the image's /etc/hostname");
+}
+
+void add_file_flags(RunBuilder& b) {
+  std::move(b)
+      .value("volume,v", &Options::volume, "Mount a folder of the host or a volume", "[SOURCE:]TARGET[:OPTIONS]",
+             Complete::Directory)
+      .value("mount", &Options::mount, "Mount, in the long form", "type=TYPE,source=...,target=...")
+      .value("tmpfs", &Options::tmpfs, "Mount a file system in memory", "TARGET[:OPTIONS]")
+      .flag("read-only", &Options::read_only, "Make the root file system read-only")
+      .flag("read-only-tmpfs", &Options::read_only_tmpfs,
+            "With --read-only: memory on /tmp, /run, /var/tmp (default true)")
+      .value("shm-size", &Options::shm_size, "Size of /dev/shm", "SIZE")
+      .value("device", &Options::device, "Device of the host", "PATH[:TARGET][:ACCESS]", Complete::File)
+      .value("device-cgroup-rule", &Options::device_cgroup_rule, "Rule for devices", "RULE");
+}
+
+void add_security_flags(RunBuilder& b) {
+  std::move(b)
+      .flag("privileged", &Options::privileged, "All capabilities and devices that you have, no filters")
+      .value("cap-add", &Options::cap_add, "Add a capability", "NAME")
+      .value("cap-drop", &Options::cap_drop, "Drop a capability", "NAME")
+      .value("security-opt", &Options::security_opt, "no-new-privileges, seccomp=, apparmor=, mask=, unmask=", "OPTION")
+      .value("sysctl", &Options::sysctl, "Kernel parameter of the container's namespaces", "NAME=VALUE")
+      .value("ulimit", &Options::ulimit, "Resource limit", "NAME=SOFT[:HARD]")
+      .value("userns", &Options::userns, "host or keep-id", "MODE")
+      .value("pid", &Options::pid, "private, host, container:NAME or ns:PATH", "MODE")
+      .value("ipc", &Options::ipc, "private, host, container:NAME or ns:PATH", "MODE")
+      .value("uts", &Options::uts, "private, host, container:NAME or ns:PATH", "MODE")
+      .value("cgroupns", &Options::cgroupns, "private or host", "MODE");
+}
+
+void add_limit_flags(RunBuilder& b) {
+  std::move(b)
+      .value("memory,m", &Options::memory, "Memory limit", "SIZE")
+      .value("memory-swap", &Options::memory_swap, "Limit of memory and swap together, -1 for none", "SIZE")
+      .value("memory-reservation", &Options::memory_reservation, "Memory that is kept when it is short", "SIZE")
+      .value("cpus", &Options::cpus, "Processors' worth of time", "NUMBER")
+      .value("cpu-shares,c", &Options::cpu_shares, "Weight against others", "NUMBER")
+      .value("cpu-period", &Options::cpu_period, "Period of the limit in microseconds", "NUMBER")
+      .value("cpu-quota", &Options::cpu_quota, "Time in each period in microseconds", "NUMBER")
+      .value("cpuset-cpus", &Options::cpuset_cpus, "Processors to run on", "LIST")
+      .value("cpuset-mems", &Options::cpuset_mems, "Memory nodes to use", "LIST")
+      .value("pids-limit", &Options::pids_limit, "Largest number of processes", "NUMBER")
+      .value("oom-score-adj", &Options::oom_score_adj, "How likely the kernel ends it when memory is short", "NUMBER");
+}
+
+// Understood and without effect, because what they ask for is how things are.
+void add_fulfilled_flags(RunBuilder& b) {
+  const auto check = [](Options&, const std::string& value) { (void)cli::parse_bool(value); };
+  std::move(b)
+      .custom("no-healthcheck", check, "No health check is run anyway", "")
+      .hide_last()
+      .custom("disable-content-trust", check, "Docker's content trust is not used", "")
+      .hide_last()
+      .custom("passwd", check, "The image's passwd is used as it is", "")
+      .hide_last();
+}
+
+}  // namespace
+
+RunBuilder&& add_container_flags(RunBuilder&& b) {
+  add_process_flags(b);
+  add_record_flags(b);
+  add_network_flags(b);
+  add_file_flags(b);
+  add_security_flags(b);
+  add_limit_flags(b);
+  add_refused_flags(b);
+  add_fulfilled_flags(b);
+  return std::move(b);
+}
+
+}  // namespace proa::commands

@@ -1,0 +1,119 @@
+#include "tools/run/commands/common.h"
+#include "tools/run/commands/run_flags.h"
+
+namespace proa::commands {
+namespace {
+
+struct Refused {
+  const char* names;
+  bool takes_value;
+  const char* what_to_do;
+};
+
+constexpr const char* kHealth = "health checks come later; run the check with `proa exec`";
+constexpr const char* kBlockIo = "leave it out; limits of block devices come later";
+constexpr const char* kAddress = "the container has the host's addresses behind pasta; publish ports with -p";
+constexpr const char* kIds = "use --userns=keep-id, or leave it out";
+constexpr const char* kPod = "pods come later; join a container's network with --network container:NAME";
+constexpr const char* kLeaveOut = "leave it out";
+constexpr const char* kWindows = "it is for Windows containers";
+constexpr const char* kPlatform = "use --platform";
+constexpr const char* kPull = "pull first: `proa pull`";
+
+constexpr Refused kRefused[] = {
+    {"blkio-weight", true, kBlockIo},
+    {"blkio-weight-device", true, kBlockIo},
+    {"device-read-bps", true, kBlockIo},
+    {"device-read-iops", true, kBlockIo},
+    {"device-write-bps", true, kBlockIo},
+    {"device-write-iops", true, kBlockIo},
+    {"cgroup-conf", true, kLeaveOut},
+    {"cgroup-parent", true, "start proa in the wanted cgroup"},
+    {"cgroups", true, kLeaveOut},
+    {"chrootdirs", true, kLeaveOut},
+    {"conmon-pidfile", true, "use --pidfile"},
+    {"cpu-count", true, kWindows},
+    {"cpu-percent", true, kWindows},
+    {"cpu-rt-period", true, kLeaveOut},
+    {"cpu-rt-runtime", true, kLeaveOut},
+    {"isolation", true, kWindows},
+    {"io-maxbandwidth", true, kWindows},
+    {"io-maxiops", true, kWindows},
+    {"arch", true, kPlatform},
+    {"os", true, kPlatform},
+    {"variant", true, kPlatform},
+    {"cert-dir", true, "put certificates into ~/.config/containers/certs.d"},
+    {"creds", true, "log in first: `proa login`"},
+    {"decryption-key", true, kLeaveOut},
+    {"retry", true, kPull},
+    {"retry-delay", true, kPull},
+    {"domainname", true, "use --hostname with the whole name"},
+    {"env-merge", true, "use --env with the whole value"},
+    {"unsetenv", true, "use `env -u NAME COMMAND` as the command"},
+    {"unsetenv-all", false, "use `env -i COMMAND` as the command"},
+    {"tz", true, "use --env TZ=ZONE"},
+    {"gidmap", true, kIds},
+    {"uidmap", true, kIds},
+    {"subuidname", true, kIds},
+    {"subgidname", true, kIds},
+    {"hostuser", true, kIds},
+    {"group-entry", true, kLeaveOut},
+    {"passwd-entry", true, kLeaveOut},
+    {"gpus", true, "name the devices with --device"},
+    {"health-cmd", true, kHealth},
+    {"health-interval", true, kHealth},
+    {"health-log-destination", true, kHealth},
+    {"health-max-log-count", true, kHealth},
+    {"health-max-log-size", true, kHealth},
+    {"health-on-failure", true, kHealth},
+    {"health-retries", true, kHealth},
+    {"health-start-interval", true, kHealth},
+    {"health-start-period", true, kHealth},
+    {"health-startup-cmd", true, kHealth},
+    {"health-startup-interval", true, kHealth},
+    {"health-startup-retries", true, kHealth},
+    {"health-startup-success", true, kHealth},
+    {"health-startup-timeout", true, kHealth},
+    {"health-timeout", true, kHealth},
+    {"hosts-file", true, "use --add-host"},
+    {"image-volume", true, "volumes of the image become anonymous volumes"},
+    {"init-ctr", true, kPod},
+    {"init-path", true, "use --init, which needs no program"},
+    {"ip", true, kAddress},
+    {"ip6", true, kAddress},
+    {"link-local-ip", true, kAddress},
+    {"mac-address", true, kAddress},
+    {"network-alias", true, kAddress},
+    {"link", true, "join the other container's network: --network container:NAME"},
+    {"kernel-memory", true, "kernels no longer have it; use --memory"},
+    {"log-opt", true, kLeaveOut},
+    {"memory-swappiness", true, "cgroups v2 do not have it"},
+    {"oom-kill-disable", false, "cgroups v2 do not have it; use --oom-score-adj"},
+    {"personality", true, kLeaveOut},
+    {"pod", true, kPod},
+    {"pod-id-file", true, kPod},
+    {"requires", true, kPod},
+    {"preserve-fd", true, kLeaveOut},
+    {"preserve-fds", true, kLeaveOut},
+    {"rdt-class", true, kLeaveOut},
+    {"rmi", false, "remove the image afterwards: `proa rmi`"},
+    {"rootfs", false, "import the folder first: `proa import`"},
+    {"sdnotify", true, kLeaveOut},
+    {"seccomp-policy", true, "use --security-opt seccomp=FILE"},
+    {"secret", true, "mount the file read-only with --volume"},
+    {"shm-size-systemd", true, kLeaveOut},
+    {"storage-opt", true, kLeaveOut},
+    {"systemd", true, kLeaveOut},
+    {"timeout", true, "use `timeout SECONDS proa run ...`"},
+    {"use-api-socket", false, "there is no daemon and no socket"},
+    {"volume-driver", true, "volumes are folders of the host; bind the wanted one"},
+    {"volumes-from", true, "name the volumes with --volume"},
+};
+
+}  // namespace
+
+void add_refused_flags(RunBuilder& builder) {
+  for (const auto& flag : kRefused) refuse(builder, flag.names, flag.takes_value, flag.what_to_do);
+}
+
+}  // namespace proa::commands

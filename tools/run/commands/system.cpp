@@ -1,0 +1,205 @@
+// The groups `system` and `container`: looking after what is kept.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "libcommon/base/bytes.h"
+#include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/cli/table.h"
+#include "libcommon/os/dir.h"
+#include "libcommon/os/process.h"
+#include "tools/run/commands/commands.h"
+#include "tools/run/commands/common.h"
+#include "tools/run/engine/health.h"
+#include "tools/run/engine/image.h"
+#include "tools/run/engine/lifecycle.h"
+#include "tools/run/engine/volumes.h"
+
+namespace proa::commands {
+namespace {
+
+using Json = nlohmann::json;
+
+struct SystemOptions {
+  bool quick = false, repair = false, force = false, all = false, volumes = false, verbose = false;
+  std::string format;
+};
+
+// Disk use of a tree, as far as we may look into it.
+std::uint64_t tree_size(const os::Path& path) {
+  std::uint64_t size = 0;
+  try {
+    for (const auto& name : os::list_dir(path)) {
+      const auto status = os::try_stat(os::join(path, name));
+      if (!status) continue;
+      size += S_ISDIR(status->st_mode) ? tree_size(os::join(path, name))
+                                       : static_cast<std::uint64_t>(status->st_blocks) * 512;
+    }
+  } catch (const Error&) {
+    // A folder of a subordinate id.
+  }
+  return size;
+}
+
+// JSON that `proa-copy VERB` prints.
+Json ask_store(std::vector<std::string> words) {
+  os::SpawnPlan plan;
+  plan.program = engine::sibling_program("proa-copy");
+  plan.arguments = std::move(words);
+  const auto output = os::run(plan, {}, 16u << 20);
+  if (!output.status.success()) {
+    const std::string said(trim(output.err));
+    throw Error(ErrorCode::Io, fmt::format("the image store: {}", said.empty() ? output.status.text() : said));
+  }
+  return Json::parse(output.out);
+}
+
+int check(cli::Context&, const SystemOptions& options) {
+  const auto containers = open_containers();
+  const auto report = engine::check_containers(containers, options.repair);
+  for (const auto& line : report.lines) print(escape_control(line) + "\n");
+
+  os::SpawnPlan plan;
+  plan.program = engine::sibling_program("proa-copy");
+  plan.arguments = {"store-check"};
+  if (options.quick) plan.arguments.emplace_back("--quick");
+  if (options.repair) plan.arguments.emplace_back("--repair");
+  if (options.verbose) plan.arguments.emplace_back("--verbose");
+  std::fflush(stdout);
+  const int code = os::spawn(plan).wait().to_exit_code();
+  if (code == 0 && !report.damage) print("no damage found\n");
+  return code != 0 ? code : report.damage ? 1 : 0;
+}
+
+bool confirmed(const SystemOptions& options, const std::string& what) {
+  if (options.force) return true;
+  print(fmt::format("WARNING! This will remove {}.\nAre you sure you want to continue? [y/N] ", what));
+  std::fflush(stdout);
+  const int answer = std::getchar();
+  return answer == 'y' || answer == 'Y';
+}
+
+std::uint64_t prune_containers(const engine::Containers& containers) {
+  std::uint64_t freed = 0;
+  bool any = false;
+  for (auto& container : containers.list()) {
+    const auto snapshot = engine::look_at(container);
+    if (snapshot.running() || container.alive()) continue;
+    const std::uint64_t size = tree_size(container.path());
+    const std::string id = container.id();
+    engine::remove(containers, std::move(container), {});
+    freed += size;
+    if (!any) print("Deleted Containers:\n");
+    any = true;
+    print(id + "\n");
+  }
+  containers.sweep();
+  return freed;
+}
+
+int prune_stopped(cli::Context&, const SystemOptions& options) {
+  if (!confirmed(options, "all stopped containers")) return 0;
+  const std::uint64_t freed = prune_containers(open_containers());
+  print(fmt::format("Total reclaimed space: {}\n", human_size(static_cast<double>(freed))));
+  return 0;
+}
+
+int prune(cli::Context&, const SystemOptions& options) {
+  const std::string images = options.all ? "all images without a container" : "all dangling images";
+  if (!confirmed(options, "all stopped containers, " + images + (options.volumes ? ", all unused volumes" : ""))) {
+    return 0;
+  }
+  const auto containers = open_containers();
+  std::uint64_t freed = prune_containers(containers);
+  if (options.volumes) engine::prune_volumes(containers);
+  std::vector<std::string> words{"store-prune"};
+  if (options.all) words.emplace_back("--all");
+  const Json store = ask_store(std::move(words));
+  print(fmt::format("Deleted Images: {}\n", store.at("images").get<std::uint64_t>()));
+  freed += store.at("bytes").get<std::uint64_t>();
+  print(fmt::format("Total reclaimed space: {}\n", human_size(static_cast<double>(freed))));
+  return 0;
+}
+
+Json df_row(const char* type, std::uint64_t total, std::uint64_t active, std::uint64_t size,
+            std::uint64_t reclaimable) {
+  const std::uint64_t percent = size == 0 ? 0 : reclaimable * 100 / size;
+  return {{"Type", type},
+          {"Total", total},
+          {"TotalCount", total},
+          {"Active", active},
+          {"Size", human_size(static_cast<double>(size))},
+          {"RawSize", size},
+          {"Reclaimable", fmt::format("{} ({}%)", human_size(static_cast<double>(reclaimable)), percent)},
+          {"RawReclaimable", reclaimable}};
+}
+
+int df(cli::Context&, const SystemOptions& options) {
+  const auto containers = open_containers();
+  const Json images = ask_store({"store-df"});
+  Json rows = Json::array();
+  rows.push_back(
+      df_row("Images", images.at("total"), images.at("active"), images.at("size"), images.at("reclaimable")));
+  std::uint64_t total = 0, active = 0, size = 0, reclaimable = 0;
+  for (const auto& container : containers.list()) {
+    const std::uint64_t one = tree_size(container.file("upper"));
+    const bool running = engine::look_at(container).running();
+    ++total;
+    active += running;
+    size += one;
+    reclaimable += running ? 0 : one;
+  }
+  rows.push_back(df_row("Containers", total, active, size, reclaimable));
+  const auto use = engine::volume_use(containers);
+  std::uint64_t volume_size = 0, volume_free = 0, used = 0;
+  for (const auto& [volume, users] : use) {
+    const std::uint64_t one = tree_size(volume.data);
+    volume_size += one;
+    volume_free += users == 0 ? one : 0;
+    used += users != 0;
+  }
+  rows.push_back(df_row("Local Volumes", use.size(), used, volume_size, volume_free));
+  const cli::Listing listing{"table {{.Type}}\t{{.Total}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}", {}};
+  print(cli::format_listing(listing, options.format, rows));
+  return 0;
+}
+
+}  // namespace
+
+cli::Command prune_command() {
+  return cli::command<SystemOptions>("prune", "Remove all stopped containers")
+      .flag("force,f", &SystemOptions::force, "Do not ask")
+      .runs(prune_stopped);
+}
+
+cli::Command system_group() {
+  return cli::group("system", "Check, clean and measure what proa keeps",
+                    {cli::command<SystemOptions>("check", "Look for damage in images and containers")
+                         .flag("quick,q", &SystemOptions::quick, "Compare records and fingerprints only")
+                         .flag("repair,r", &SystemOptions::repair, "Mend what is damaged")
+                         .flag("verbose,v", &SystemOptions::verbose, "Also what is no damage")
+                         .runs(check),
+                     cli::command<SystemOptions>("prune", "Remove what is not in use")
+                         .flag("force,f", &SystemOptions::force, "Do not ask")
+                         .flag("all,a", &SystemOptions::all, "Also named images without a container")
+                         .flag("volumes", &SystemOptions::volumes, "Also volumes without a container")
+                         .runs(prune),
+                     cli::command<SystemOptions>("df", "Say what everything takes")
+                         .value("format", &SystemOptions::format, "json, table, or a Go template", "FORMAT")
+                         .runs(df),
+                     info_command()});
+}
+
+cli::Command container_group() {
+  cli::Command inspect = inspect_command();
+  return cli::group(
+      "container", "Manage containers",
+      {run_command(), create_command(), start_command(), stop_command(), restart_command(), kill_command(),
+       rm_command(), wait_command(), pause_command(), unpause_command(), rename_command(), ps_command(), port_command(),
+       std::move(inspect), logs_command(), attach_command(), exec_command(), top_command(), prune_command()});
+}
+
+}  // namespace proa::commands

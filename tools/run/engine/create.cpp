@@ -1,0 +1,99 @@
+#include "tools/run/engine/create.h"
+
+#include <fmt/format.h>
+
+#include "libcommon/base/defer.h"
+#include "libcommon/base/error.h"
+#include "libcommon/base/log.h"
+#include "libcommon/base/random.h"
+#include "libcommon/base/time.h"
+#include "libcommon/oci/reference.h"
+#include "libcommon/os/store_file.h"
+#include "libcommon/os/tty.h"
+#include "libcommon/spec/volumes.h"
+#include "libcommon/store/lease.h"
+#include "tools/run/engine/image.h"
+#include "tools/run/engine/volumes.h"
+
+namespace proa::engine {
+namespace {
+
+// As the user called it, made whole: "hello" is hello:latest. An id stays an id.
+std::string image_title(const std::string& typed, const store::StoredImage& image) {
+  try {
+    const oci::Reference name = oci::Reference::parse_normalized(typed).with_default_tag();
+    for (const auto& known : image.names) {
+      if (known == name.str()) return name.familiar();
+    }
+  } catch (const Error&) {
+    // The beginning of an id is no name.
+  }
+  return typed;
+}
+
+ContainerRecord make_record(const Containers& containers, const RunOptions& options, const std::string& id,
+                            const store::StoredImage& image) {
+  ContainerRecord record;
+  record.id = id;
+  record.name = options.name ? *options.name : containers.invent_name();
+  record.image = image_title(options.words.front(), image);
+  record.image_id = image.id.str();
+  if (image.top_layer) record.top_layer = image.top_layer->str();
+  record.created = format_rfc3339(now());
+  return record;
+}
+
+// What was begun is taken away again when something throws before the monitor has it.
+void undo(const Containers& containers, const std::string& id, const ContainerRecord& record) noexcept {
+  try {
+    if (auto store = store::Store::try_open(containers.paths().data)) store::remove_use(*store, id);
+    os::remove_tree(os::join(os::join(containers.paths().data, "containers"), "." + id));
+    remove_volumes(containers, record);
+  } catch (const std::exception&) {
+    // The next command sweeps it.
+  }
+}
+
+}  // namespace
+
+monitor::MonitorPlan plan_container(const Containers& containers, const RunOptions& options) {
+  const std::string id = random_hex(32);
+  if (options.name) spec::check_object_name("container", *options.name);
+  containers.sweep();
+  ContainerRecord record;
+  auto [container, lock] = containers.stage(id);
+  Defer cleanup([&] { undo(containers, id, record); });
+  ImageChoice image = choose_image(containers, options, id);
+  record = make_record(containers, options, id, image.image);
+  for (const char* folder : {"bundle", "bundle/rootfs", "upper", "work"}) {
+    os::store_call::make_dir(folder, container.fd());
+  }
+  // The root directory of the container is the upper's, for every user in it, whatever our umask is.
+  if (::fchmodat(container.fd(), "upper", 0755, 0) < 0) throw system_error("chmod upper");
+
+  runtime::ContainerSpec spec;
+  merge_lifecycle(options, image.config, record);
+  merge_process(options, image.config, record, spec);
+  merge_namespaces(containers, options, record, spec);
+  merge_security(options, record, spec);
+  merge_limits(options, spec);
+  merge_ports(options, image.config, record);
+  auto new_volumes = merge_mounts(containers, options, image.config, record, spec);
+  const os::Path final_path = os::join(os::join(containers.paths().data, "containers"), id);
+  write_network_files(container, final_path, options, record, spec);
+  container.write_record(record);
+
+  monitor::MonitorPlan plan{containers, std::move(container), std::move(lock), std::move(record)};
+  cleanup.dismiss();
+  plan.user_namespace_of = resolve_joins(containers, plan.record).monitor;
+  plan.lowers = std::move(image.lowers);
+  plan.spec = std::move(spec);
+  plan.user = options.user.value_or(image.config.user);
+  plan.group_add = options.group_add;
+  plan.new_volumes = std::move(new_volumes);
+  if (const char* term = ::getenv("TERM")) plan.terminal_type = term;
+  if (options.tty && os::is_terminal(STDIN_FILENO)) plan.size = os::window_size(STDIN_FILENO);
+  return plan;
+}
+
+}  // namespace proa::engine

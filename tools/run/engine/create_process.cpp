@@ -1,0 +1,200 @@
+// What runs in the container: command, environment, user; and what the monitor does around it.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/signals.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/network/mode.h"
+#include "libcommon/network/ports.h"
+#include "libcommon/os/file.h"
+#include "libcommon/spec/env_file.h"
+#include "libcommon/spec/hosts.h"
+#include "tools/run/engine/create.h"
+
+namespace proa::engine {
+namespace {
+
+constexpr std::uint64_t kMaxListFile = 1 << 20;
+
+std::string read_list_file(const std::string& path) {
+  return os::read_fd(os::open_regular(path, kMaxListFile).get(), kMaxListFile, path);
+}
+
+// A JSON array, or one word.
+std::vector<std::string> entrypoint_words(const std::string& text) {
+  if (text.empty()) return {};
+  if (text.front() == '[') {
+    try {
+      return nlohmann::json::parse(text).get<std::vector<std::string>>();
+    } catch (const nlohmann::json::exception&) {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--entrypoint: '{}' is no JSON array of words", text));
+    }
+  }
+  return {text};
+}
+
+void choose_command(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record,
+                    runtime::ContainerSpec& spec) {
+  const std::vector<std::string> words(options.words.begin() + 1, options.words.end());
+  if (options.entrypoint) {
+    record.entrypoint = entrypoint_words(*options.entrypoint);
+    record.command = words;  // the image's own arguments belong to its own entrypoint
+  } else {
+    record.entrypoint = image.entrypoint.value_or(std::vector<std::string>{});
+    record.command = words.empty() ? image.cmd.value_or(std::vector<std::string>{}) : words;
+  }
+  spec.args = record.entrypoint;
+  spec.args.insert(spec.args.end(), record.command.begin(), record.command.end());
+  if (spec.args.empty()) {
+    throw Error(ErrorCode::InvalidArgument, "the image names no command",
+                fmt::format("say what to run: `proa run {} COMMAND`", record.image));
+  }
+}
+
+std::vector<std::string> environment_of(const RunOptions& options, const oci::ImageConfig& image) {
+  std::vector<std::string> env;
+  // Names without a value would take the caller's (CVE-2026-57231): an image has no say in that.
+  for (const auto& entry : image.env) {
+    if (entry.find('=') != std::string::npos && entry.front() != '=') env.push_back(entry);
+  }
+  const spec::Lookup lookup = spec::lookup_process_environment;
+  if (options.env_host) {
+    for (char** entry = environ; *entry != nullptr; ++entry) env.emplace_back(*entry);
+  }
+  if (options.http_proxy) {
+    for (const char* name : {"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
+                             "FTP_PROXY", "NO_PROXY", "all_proxy", "ALL_PROXY"}) {
+      if (const auto value = lookup(name)) env.push_back(fmt::format("{}={}", name, *value));
+    }
+  }
+  std::vector<std::string> from_files;
+  for (const auto& file : options.env_file) {
+    const auto lines = spec::parse_env_file(read_list_file(file), file, lookup);
+    from_files.insert(from_files.end(), lines.begin(), lines.end());
+  }
+  const auto asked = spec::collect_env(from_files, options.env, lookup);
+  env.insert(env.end(), asked.begin(), asked.end());
+  return env;
+}
+
+void add_labels(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record) {
+  for (const auto& [key, value] : image.labels) record.labels[key] = value;
+  for (const auto& file : options.label_file) {
+    for (auto& label : spec::parse_label_file(read_list_file(file), file)) record.labels[label.key] = label.value;
+  }
+  for (const auto& text : options.label) {
+    auto label = spec::parse_label(text);
+    record.labels[label.key] = label.value;
+  }
+}
+
+void choose_restart(const std::string& text, ContainerRecord& record) {
+  const auto parts = cut(text, ":");
+  record.restart_policy = parts ? std::string(parts->first) : text;
+  if (record.restart_policy.empty()) record.restart_policy = "no";
+  if (parts) {
+    const auto limit = parse_integer<int>(parts->second);
+    if (record.restart_policy != "on-failure" || !limit || *limit < 0) {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--restart={}: only on-failure takes a number", text));
+    }
+    record.restart_limit = *limit;
+  }
+  for (const char* known : {"no", "never", "on-failure", "always", "unless-stopped"}) {
+    if (record.restart_policy == known) return;
+  }
+  throw Error(ErrorCode::InvalidArgument, fmt::format("--restart={}: unknown policy", text),
+              "use no, on-failure[:MAX], always or unless-stopped");
+}
+
+}  // namespace
+
+void merge_process(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record,
+                   runtime::ContainerSpec& spec) {
+  choose_command(options, image, record, spec);
+  spec.env = environment_of(options, image);
+  spec.cwd = options.workdir.value_or(image.working_dir.empty() ? "/" : image.working_dir);
+  if (options.workdir && !spec.cwd.starts_with('/')) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--workdir={}: not an absolute path", spec.cwd));
+  }
+  if (!spec.cwd.starts_with('/')) spec.cwd.insert(0, "/");
+  record.terminal = spec.terminal = options.tty;
+  record.stdin_open = options.interactive;
+  record.init = options.init;
+  if (options.umask) {
+    spec.umask = parse_integer<std::uint32_t>(*options.umask, 8);
+    if (!spec.umask || *spec.umask > 0777) {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--umask={}: not an octal mode", *options.umask));
+    }
+  }
+  add_labels(options, image, record);
+  for (const auto& text : options.annotation) {
+    auto annotation = spec::parse_label(text);
+    spec.annotations[annotation.key] = annotation.value;
+  }
+}
+
+void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record) {
+  record.auto_remove = options.rm;
+  record.runtime = options.runtime.value_or("");
+  if (record.runtime == "proa" || record.runtime == "builtin") record.runtime.clear();
+  if (options.stop_signal && !parse_signal(*options.stop_signal)) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--stop-signal={}: no such signal", *options.stop_signal));
+  }
+  const std::string& wanted = options.stop_signal ? *options.stop_signal : image.stop_signal;
+  if (const auto signal = parse_signal(wanted)) record.stop_signal = signal_name(*signal);
+  record.stop_timeout = options.stop_timeout.value_or(10);
+  if (options.restart) choose_restart(*options.restart, record);
+  if (record.auto_remove && record.restart_policy != "no" && record.restart_policy != "never") {
+    throw Error(ErrorCode::InvalidArgument, "--rm and --restart contradict each other");
+  }
+  if (options.pidfile) {
+    record.pid_file = options.pidfile->starts_with('/') ? *options.pidfile
+                                                        : os::join(os::read_link("/proc/self/cwd"), *options.pidfile);
+  }
+  if (options.log_driver == "none") {
+    record.log_driver = "none";
+  } else if (!options.log_driver.empty() && options.log_driver != "k8s-file" && options.log_driver != "json-file") {
+    throw Error(ErrorCode::Unsupported, fmt::format("--log-driver={} is not supported yet", options.log_driver),
+                "use k8s-file or none");
+  }
+}
+
+void merge_ports(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record) {
+  std::vector<spec::PortMapping> ports, exposed;
+  for (const auto& text : options.publish) {
+    const auto parsed = spec::parse_publish(text);
+    ports.insert(ports.end(), parsed.begin(), parsed.end());
+  }
+  auto expose = [&](const std::string& text) {
+    const auto parsed = spec::parse_expose(text);
+    exposed.insert(exposed.end(), parsed.begin(), parsed.end());
+  };
+  for (const auto& text : options.expose) expose(text);
+  for (const auto& text : image.exposed_ports) {
+    try {
+      expose(text);
+    } catch (const Error&) {
+      // An image may hold anything there; it is a remark, not an order.
+    }
+  }
+  for (const auto& port : exposed) record.exposed.push_back(port.container_text());
+  if (options.publish_all) {
+    for (auto port : exposed) {
+      port.host_ip.clear();
+      port.host_ports = {};
+      ports.push_back(port);
+    }
+  }
+  if (ports.empty()) return;
+  if (network::parse_mode(record.network).kind != network::Mode::Kind::User) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("ports cannot be published with --network {}", record.network),
+                record.network == "host" ? "the container uses the host's ports directly: leave -p out"
+                                         : "publish them on the container that has the network");
+  }
+  record.ports = network::choose_host_ports(std::move(ports));
+}
+
+}  // namespace proa::engine

@@ -1,0 +1,264 @@
+// What the container may: namespaces, capabilities, filters, limits. An option that cannot be kept is an error.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "libcommon/base/bytes.h"
+#include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/network/mode.h"
+#include "libcommon/os/cgroup.h"
+#include "libcommon/os/file.h"
+#include "libcommon/os/idmap.h"
+#include "libcommon/spec/capabilities.h"
+#include "libcommon/spec/devices.h"
+#include "libcommon/spec/env_file.h"
+#include "libcommon/spec/ulimits.h"
+#include "tools/run/engine/create.h"
+
+namespace proa::engine {
+namespace {
+
+constexpr std::uint64_t kMaxProfile = 1 << 20;
+
+std::vector<std::string> split_commas(const std::vector<std::string>& texts) {
+  std::vector<std::string> all;
+  for (const auto& text : texts) {
+    for (auto& part : split(text, ',')) {
+      if (!part.empty()) all.push_back(std::move(part));
+    }
+  }
+  return all;
+}
+
+// Namespaces of other containers. All those joined have to belong to one user namespace.
+class Joiner {
+ public:
+  Joiner(const Containers& containers, ContainerRecord& record) : containers_(containers), record_(record) {}
+
+  runtime::NamespaceChoice join(const std::string& name, const char* kind);
+  runtime::NamespaceChoice choose(const std::optional<std::string>& text, const char* kind);
+
+ private:
+  const Containers& containers_;
+  ContainerRecord& record_;
+};
+
+runtime::NamespaceChoice Joiner::join(const std::string& name, const char* kind) {
+  const std::string type = kind == std::string_view("net") ? "network" : kind;
+  record_.joins[type] = containers_.get(name).id();
+  // The path is filled in at each start: processes come and go.
+  return runtime::NamespaceChoice::join(resolve_joins(containers_, record_).paths.at(type));
+}
+
+// "host", "private", "container:NAME", "ns:PATH" of --pid, --ipc, --uts.
+runtime::NamespaceChoice Joiner::choose(const std::optional<std::string>& text, const char* kind) {
+  if (!text || text->empty() || *text == "private" || *text == "shareable") return {};
+  if (*text == "host") return runtime::NamespaceChoice::host();
+  if (text->starts_with("container:")) return join(text->substr(10), kind);
+  if (text->starts_with("ns:/")) return runtime::NamespaceChoice::join(text->substr(3));
+  throw Error(ErrorCode::InvalidArgument, fmt::format("--{}={}: unknown", kind, *text),
+              "use private, host, container:NAME or ns:PATH");
+}
+
+// --userns=keep-id: the caller's own id is the same inside. Our namespace maps it to 0, so this is a second one in it.
+void keep_id(runtime::ContainerSpec& spec) {
+  const os::UserNamespacePlan plan = os::plan_user_namespace();
+  const auto nested = [](std::uint32_t id, std::uint64_t count) {
+    os::IdMap map;
+    if (id != 0) map.push_back({0, 1, id});
+    map.push_back({id, 0, 1});
+    if (count > id + 1ULL) map.push_back({id + 1, id + 1, static_cast<std::uint32_t>(count - id - 1)});
+    return map;
+  };
+  if (plan.mode == os::IdMode::Root) {
+    throw Error(ErrorCode::InvalidArgument, "--userns=keep-id is for ordinary users", "as root leave it out");
+  }
+  const std::uint64_t uids = os::id_map_size(plan.uids), gids = os::id_map_size(plan.gids);
+  if (plan.mode != os::IdMode::Full || uids <= ::getuid() || gids <= ::getgid()) {
+    throw Error(ErrorCode::Unsupported, "--userns=keep-id needs subordinate ids up to your own",
+                plan.hint.empty() ? "ask for a range in /etc/subuid and /etc/subgid" : plan.hint);
+  }
+  spec.user = {};
+  spec.uids = nested(::getuid(), uids);
+  spec.gids = nested(::getgid(), gids);
+}
+
+void apply_seccomp(const std::string& value, runtime::ContainerSpec& spec) {
+  if (value == "unconfined") {
+    spec.seccomp.kind = runtime::SeccompChoice::Kind::Unconfined;
+    return;
+  }
+  spec.seccomp.kind = runtime::SeccompChoice::Kind::Profile;
+  spec.seccomp.profile = os::read_fd(os::open_regular(value, kMaxProfile).get(), kMaxProfile, value);
+}
+
+void add_paths(std::vector<std::string>& to, const std::string& value) {
+  for (auto& path : split(value, ':')) to.push_back(std::move(path));
+}
+
+void apply_security_option(const std::string& text, runtime::ContainerSpec& spec) {
+  auto parts = cut(text, "=");
+  if (!parts) parts = cut(text, ":");
+  const std::string key(parts ? parts->first : std::string_view(text));
+  const std::string value(parts ? parts->second : std::string_view());
+  if (key == "no-new-privileges") {
+    spec.no_new_privileges = value.empty() || value == "true";
+    return;
+  }
+  if (key == "seccomp" && !value.empty()) return apply_seccomp(value, spec);
+  if (key == "apparmor" && !value.empty()) {
+    spec.apparmor_profile = value;
+    return;
+  }
+  if (key == "mask" && !value.empty()) return add_paths(spec.mask, value);
+  if (key == "unmask" && !value.empty()) return add_paths(spec.unmask, value);
+  if (key == "systempaths" && value == "unconfined") {
+    spec.unmask.emplace_back("ALL");
+    return;
+  }
+  if (key == "label" && value == "disable") return;
+  throw Error(ErrorCode::Unsupported, fmt::format("--security-opt {} is not supported", text),
+              "known: no-new-privileges, seccomp=, apparmor=, mask=, unmask=, systempaths=unconfined, label=disable");
+}
+
+std::int64_t parse_bytes(const char* flag, const std::string& text) {
+  const auto size = parse_size_1024(text);
+  if (!size)
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--{}={}: not a size", flag, text), "write 512m or 2g");
+  return *size;
+}
+
+void set_cpus(const std::string& text, oci::RuntimeResources& resources) {
+  char* end = nullptr;
+  const double cpus = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !std::isfinite(cpus) || cpus < 0 || cpus > 1e6) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--cpus={}: not a number of processors", text));
+  }
+  if (cpus == 0) return;
+  resources.cpu_period = 100000;
+  resources.cpu_quota = std::max<std::int64_t>(1000, std::llround(cpus * 100000));
+}
+
+// Limits that nothing would enforce are refused.
+void need_controller(const os::CgroupFacts& facts, const char* flag, const char* controller) {
+  for (const auto& known : facts.controllers) {
+    if (known == controller) return;
+  }
+  throw Error(
+      ErrorCode::Unsupported,
+      fmt::format("--{} cannot be kept: the cgroup controller {} is not delegated to you", flag, controller),
+      "start from a systemd user session with cgroups v2 (`systemd-run --user --scope`), or leave the limit out");
+}
+
+}  // namespace
+
+Joins resolve_joins(const Containers& containers, const ContainerRecord& record) {
+  Joins joins;
+  for (const auto& [type, id] : record.joins) {
+    const auto container = containers.find(id);
+    const Snapshot snapshot = container ? look_at(*container) : Snapshot{};
+    if (!snapshot.running()) {
+      throw Error(ErrorCode::InvalidArgument,
+                  fmt::format("container {} is not running: its {} namespace is gone",
+                              snapshot.record.name.empty() ? id.substr(0, 12) : snapshot.record.name, type),
+                  "start that container first");
+    }
+    joins.monitor = snapshot.state->monitor_pid;
+    joins.paths[type] = fmt::format("/proc/{}/ns/{}", snapshot.state->pid, type == "network" ? "net" : type);
+  }
+  return joins;
+}
+
+void merge_namespaces(const Containers& containers, const RunOptions& options, ContainerRecord& record,
+                      runtime::ContainerSpec& spec) {
+  if (options.network.size() > 1) {
+    throw Error(ErrorCode::Unsupported, "more than one --network is not supported yet", "give one");
+  }
+  Joiner joiner(containers, record);
+  const network::Mode mode = network::parse_mode(options.network.empty() ? "" : options.network.front());
+  record.network = options.network.empty() ? mode.text : options.network.front();
+  if (mode.kind == network::Mode::Kind::User && mode.options.empty() && !mode.host_loopback) record.network = mode.text;
+  if (mode.kind == network::Mode::Kind::Host) spec.net = runtime::NamespaceChoice::host();
+  if (mode.kind == network::Mode::Kind::Join) {
+    spec.net = mode.path.empty() ? joiner.join(mode.container, "net") : runtime::NamespaceChoice::join(mode.path);
+  }
+  spec.pid = joiner.choose(options.pid, "pid");
+  spec.ipc = joiner.choose(options.ipc, "ipc");
+  spec.uts = joiner.choose(options.uts, "uts");
+  spec.cgroup = joiner.choose(options.cgroupns, "cgroup");
+  const std::string userns = options.userns.value_or("");
+  if (userns == "keep-id") {
+    keep_id(spec);
+  } else if (!userns.empty() && userns != "host") {
+    throw Error(ErrorCode::Unsupported, fmt::format("--userns={} is not supported yet", userns), "use host or keep-id");
+  }
+}
+
+void merge_security(const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec) {
+  record.privileged = spec.privileged = options.privileged;
+  const auto changes = spec::normalize_capabilities(split_commas(options.cap_add), split_commas(options.cap_drop));
+  spec.cap_add = changes.add;
+  spec.cap_drop = changes.drop;
+  for (const auto& text : options.security_opt) apply_security_option(text, spec);
+  spec.read_only = options.read_only;
+  spec.read_only_tmpfs = options.read_only_tmpfs.value_or(true);
+  for (const auto& text : options.device) {
+    const auto device = spec::parse_device(text);
+    spec.devices.push_back({device.host_path, device.container_path.empty() ? device.host_path : device.container_path,
+                            device.access.empty() ? "rwm" : device.access});
+  }
+  if (!options.device_cgroup_rule.empty()) {
+    throw Error(ErrorCode::Unsupported, "--device-cgroup-rule is not supported yet", "name the device with --device");
+  }
+  for (const auto& text : options.sysctl) {
+    const auto pair = cut(text, "=");
+    if (!pair || pair->first.empty()) {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--sysctl={}: not KEY=VALUE", text));
+    }
+    spec.sysctls[std::string(pair->first)] = pair->second;
+  }
+  for (const auto& text : options.ulimit) {
+    const auto limit = spec::parse_ulimit(text);
+    const auto number = [](std::int64_t value) {
+      return value == spec::kUnlimited ? std::numeric_limits<std::uint64_t>::max() : static_cast<std::uint64_t>(value);
+    };
+    spec.rlimits.push_back({limit.rlimit_name(), number(limit.hard), number(limit.soft)});
+  }
+}
+
+void merge_limits(const RunOptions& options, runtime::ContainerSpec& spec) {
+  if (options.shm_size) spec.shm_size = static_cast<std::uint64_t>(parse_bytes("shm-size", *options.shm_size));
+  spec.oom_score_adj = options.oom_score_adj;
+  auto& resources = spec.resources;
+  if (options.memory) resources.memory_limit = parse_bytes("memory", *options.memory);
+  if (options.memory_reservation) {
+    resources.memory_reservation = parse_bytes("memory-reservation", *options.memory_reservation);
+  }
+  if (options.memory_swap) {
+    resources.memory_swap = *options.memory_swap == "-1" ? -1 : parse_bytes("memory-swap", *options.memory_swap);
+  }
+  if (options.cpus) set_cpus(*options.cpus, resources);
+  if (options.cpu_shares) resources.cpu_shares = static_cast<std::uint64_t>(*options.cpu_shares);
+  if (options.cpu_period) resources.cpu_period = static_cast<std::uint64_t>(*options.cpu_period);
+  if (options.cpu_quota) resources.cpu_quota = *options.cpu_quota;
+  resources.cpus = options.cpuset_cpus.value_or("");
+  resources.mems = options.cpuset_mems.value_or("");
+  // 0 and below mean no limit, which needs nobody's help.
+  if (options.pids_limit && *options.pids_limit > 0) resources.pids_limit = *options.pids_limit;
+
+  const bool memory = resources.memory_limit || resources.memory_reservation || resources.memory_swap;
+  const bool cpu = resources.cpu_quota || resources.cpu_period || resources.cpu_shares;
+  const bool cpuset = !resources.cpus.empty() || !resources.mems.empty();
+  if (!memory && !cpu && !cpuset && !resources.pids_limit) return;
+  const os::CgroupFacts facts = os::gather_cgroup_facts();
+  if (memory) need_controller(facts, "memory", "memory");
+  if (cpu) need_controller(facts, "cpus", "cpu");
+  if (cpuset) need_controller(facts, "cpuset-cpus", "cpuset");
+  if (resources.pids_limit) need_controller(facts, "pids-limit", "pids");
+}
+
+}  // namespace proa::engine

@@ -1,0 +1,143 @@
+#include "tools/run/engine/lifecycle.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/signals.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/os/cgroup.h"
+#include "libcommon/os/pidfd.h"
+#include "libcommon/os/process.h"
+#include "libcommon/os/socket.h"
+#include "tools/run/engine/create.h"
+#include "tools/run/engine/image.h"
+#include "tools/run/engine/volumes.h"
+
+namespace proa::engine {
+
+using monitor::Failure;
+using monitor::message;
+
+namespace {
+
+constexpr int kLockAttempts = 200;  // of 10 ms: a monitor that says goodbye
+
+std::string short_id(const Container& container) { return container.id().substr(0, 12); }
+
+// Reads answers until the exit code; nullopt: the monitor went away.
+std::optional<int> receive_exit(int socket) {
+  while (auto record = os::receive_message(socket)) {
+    if (record->data.front() == monitor::kExit) return parse_integer<int>(std::string_view(record->data).substr(1));
+  }
+  return std::nullopt;
+}
+
+void end_process(int pid, std::uint64_t start_time) {
+  if (pid <= 0 || start_time == 0 || os::process_start_time(pid) != start_time) return;
+  try {
+    const os::UniqueFd process = os::pidfd_open(pid);
+    // Asked again with the descriptor in hand: from here on it cannot be another process.
+    if (os::process_start_time(pid) != start_time) return;
+    os::pidfd_send_signal(process.get(), SIGKILL);
+    pollfd ended{process.get(), POLLIN, 0};
+    ::poll(&ended, 1, 5000);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::NotFound && error.error_number() != ESRCH) throw;
+  }
+}
+
+// The lock of a container whose monitor ends just now.
+LiveLock take_lock(const Container& container) {
+  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+    if (auto lock = LiveLock::try_take(container.fd())) return std::move(*lock);
+    ::poll(nullptr, 0, 10);
+  }
+  throw Error(ErrorCode::InUse, fmt::format("container {} is in use by another command", short_id(container)));
+}
+
+}  // namespace
+
+monitor::MonitorPlan plan_start(const Containers& containers, Container container) {
+  const Snapshot snapshot = look_at(container);
+  if (snapshot.status == Status::Damaged) throw Error(ErrorCode::Corrupt, snapshot.problem, "remove it: `proa rm -f`");
+  if (snapshot.running()) {
+    throw Error(ErrorCode::InUse, fmt::format("container {} is already running", snapshot.record.name));
+  }
+  LiveLock lock = take_lock(container);
+  if (const auto state = container.state(); state && !snapshot.exit) end_orphans(*state);
+  auto lowers = lowers_of(containers, snapshot.record);
+  const pid_t joined = resolve_joins(containers, snapshot.record).monitor;
+  monitor::MonitorPlan plan{containers, std::move(container), std::move(lock), snapshot.record, std::move(lowers)};
+  plan.user_namespace_of = joined;
+  if (const char* term = ::getenv("TERM")) plan.terminal_type = term;
+  return plan;
+}
+
+void stop(const Containers& containers, const Container& container, std::optional<int> timeout,
+          std::optional<int> signal) {
+  const Snapshot snapshot = look_at(container);
+  if (snapshot.status == Status::Lost) return end_orphans(*snapshot.state);
+  if (snapshot.status == Status::Paused) pause(container, false);  // a frozen process takes no signal
+  const int number = signal.value_or(parse_signal(snapshot.record.stop_signal).value_or(SIGTERM));
+  const std::string text = fmt::format("{} {}", number, timeout.value_or(snapshot.record.stop_timeout));
+  const auto socket = ask_monitor(containers, container.id(), message(monitor::kStop, text));
+  if (socket) receive_exit(socket->get());
+}
+
+void send_signal(const Containers& containers, const Container& container, int signal) {
+  if (signal == SIGKILL && look_at(container).status == Status::Paused) pause(container, false);
+  const auto socket = ask_monitor(containers, container.id(), message(monitor::kSignal, std::to_string(signal)));
+  if (!socket) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is not running", short_id(container)));
+  }
+  if (const auto failure = wait_ready(socket->get())) throw Error(ErrorCode::InvalidArgument, failure->text);
+}
+
+int wait(const Containers& containers, const Container& container) {
+  if (const auto socket = ask_monitor(containers, container.id(), message(monitor::kWait))) {
+    if (const auto code = receive_exit(socket->get())) return *code;
+  }
+  const Snapshot snapshot = look_at(container);
+  if (snapshot.exit) return snapshot.exit->exit_code;
+  if (snapshot.status == Status::Lost) {
+    throw Error(ErrorCode::Io, fmt::format("container {}: {}", snapshot.record.name, snapshot.problem));
+  }
+  if (snapshot.status == Status::Created) return 0;  // it never ran: as the peers answer
+  throw Error(ErrorCode::Corrupt, fmt::format("container {}: {}", short_id(container), snapshot.problem));
+}
+
+void remove(const Containers& containers, Container container, const RemoveOptions& options) {
+  const Snapshot snapshot = look_at(container);
+  if (snapshot.running() && !options.force) {
+    throw Error(ErrorCode::InUse, fmt::format("container {} is running", snapshot.record.name),
+                "stop it first (`proa stop`), or use --force");
+  }
+  if (options.force) stop(containers, container, options.timeout);
+  const LiveLock lock = take_lock(container);
+  if (snapshot.state && !snapshot.exit) end_orphans(*snapshot.state);
+  if (!os::exists(container.path())) return;  // it removed itself
+  containers.remove(container, snapshot.record.name);
+  if (options.volumes || snapshot.record.auto_remove) remove_volumes(containers, snapshot.record);
+}
+
+void pause(const Container& container, bool paused) {
+  const Snapshot snapshot = look_at(container);
+  if (!snapshot.running()) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is not running", snapshot.record.name));
+  }
+  if (snapshot.state->cgroup.empty()) {
+    throw Error(ErrorCode::Unsupported, "pausing needs a cgroup, and none is delegated to you here",
+                "start the container from a systemd user session with cgroups v2");
+  }
+  os::Cgroup::open(snapshot.state->cgroup).freeze(paused);
+}
+
+void end_orphans(const RunState& state) {
+  if (state.boot_id != boot_id()) return;
+  end_process(state.pid, state.start_time);
+  end_process(state.helper_pid, state.helper_start_time);
+}
+
+}  // namespace proa::engine

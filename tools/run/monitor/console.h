@@ -1,0 +1,24 @@
+// The console socket of OCI runtimes: they make the container's terminal and send its master over a stream socket.
+#pragma once
+
+#include "libcommon/os/file.h"
+#include "libcommon/os/unique_fd.h"
+
+namespace proa::monitor {
+
+class ConsoleListener {
+ public:
+  explicit ConsoleListener(const os::Path& directory);
+  ~ConsoleListener();
+  ConsoleListener(const ConsoleListener&) = delete;
+  ConsoleListener& operator=(const ConsoleListener&) = delete;
+
+  const os::Path& path() const { return path_; }
+  os::UniqueFd receive();
+
+ private:
+  os::Path path_;
+  os::UniqueFd listener_;
+};
+
+}  // namespace proa::monitor

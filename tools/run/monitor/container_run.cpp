@@ -1,0 +1,175 @@
+#include "tools/run/monitor/container_run.h"
+
+#include <errno.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/base/time.h"
+#include "libcommon/network/mode.h"
+#include "libcommon/os/mount.h"
+#include "libcommon/os/namespaces.h"
+#include "libcommon/os/pidfd.h"
+#include "libcommon/os/tty.h"
+#include "libcommon/runtime/cgroup_limits.h"
+#include "tools/run/monitor/console.h"
+
+namespace proa::monitor {
+
+ContainerRun::ContainerRun(const MonitorPlan& plan, const os::UserNamespacePlan& ids, const oci::RuntimeSpec& spec,
+                           os::UniqueFd root_mount, Stdio& stdio)
+    : plan_(plan), ids_(ids), stdio_(stdio), run_dir_(plan.containers.run_dir(plan.record.id)) {
+  std::array<int, 3> ends{-1, -1, -1};
+  const auto& user = spec.process->user;
+  if (!plan.record.terminal) ends = stdio.make_pipes(plan.record.stdin_open, user.uid, user.gid);
+  make_cgroup(spec);
+  if (plan.record.runtime.empty()) {
+    launch_builtin(spec, std::move(root_mount), ends);
+  } else {
+    launch_external(spec, std::move(root_mount), ends);
+  }
+  stdio.close_container_ends();
+  started_ = format_rfc3339(now());
+}
+
+ContainerRun::~ContainerRun() {
+  if (external_) {
+    try {
+      external_->remove(plan_.record.id, true);
+    } catch (const Error&) {
+      // Its state is in our runtime directory, which goes as well.
+    }
+  }
+  pasta_.reset();
+  launched_.reset();
+  if (!cgroup_) return;
+  try {
+    cgroup_->remove();
+  } catch (const Error&) {
+    // Processes that do not end yet keep the group; `system check` finds it.
+  }
+}
+
+void ContainerRun::make_cgroup(const oci::RuntimeSpec& spec) {
+  if (!plan_.record.runtime.empty()) return;  // an external runtime makes its own
+  std::vector<std::string> notes;             // limits that cannot be kept were refused before
+  auto group =
+      runtime::make_cgroup("proa-" + plan_.record.id, spec.linux_.resources.value_or(oci::RuntimeResources{}), notes);
+  if (group) cgroup_.emplace(std::move(*group));
+}
+
+void ContainerRun::start_network(pid_t pid) {
+  const network::Mode mode = network::parse_mode(plan_.record.network);
+  if (mode.kind != network::Mode::Kind::User) return;
+  const os::UniqueFd netns = os::open_namespace(pid, CLONE_NEWNET);
+  network::PastaRequest request;
+  request.ports = plan_.record.ports;
+  request.host_loopback = mode.host_loopback;
+  request.dns_forward_to = plan_.record.dns_forward;
+  request.options = mode.options;
+  pasta_.emplace(network::Pasta::start(std::move(request), run_dir_, netns.get()));
+}
+
+void ContainerRun::launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd root_mount,
+                                  const std::array<int, 3>& ends) {
+  runtime::LaunchRequest request;
+  request.spec = &spec;
+  request.bundle = plan_.container.file("bundle");
+  request.root_mount = root_mount.get();
+  request.id = plan_.record.id;
+  request.stdio = ends;
+  request.init = plan_.record.init;
+  request.emulate_single_id = ids_.mode == os::IdMode::Single;
+  // The kernel ends the container with us, whatever ends us.
+  request.parent_death_signal = SIGKILL;
+  request.seccomp_cache = os::join(plan_.containers.paths().cache, "seccomp");
+  if (cgroup_) request.cgroup_directory = cgroup_->directory();
+  // As early as the namespace exists: pasta sets itself up while init does the same.
+  request.on_namespaces = [this](pid_t pid) { start_network(pid); };
+  launched_.emplace(runtime::launch(request));
+  os::UniqueFd master = launched_->wait_ready();
+  if (pasta_) pasta_->wait_ready();
+  if (plan_.record.terminal) {
+    if (plan_.size) os::set_window_size(master.get(), *plan_.size);
+    stdio_.use_terminal(std::move(master));
+  }
+  launched_->start();
+  pid_ = launched_->pid();
+  pidfd_ = os::UniqueFd(::fcntl(launched_->pidfd(), F_DUPFD_CLOEXEC, 3));
+}
+
+void ContainerRun::launch_external(const oci::RuntimeSpec& spec, os::UniqueFd root_mount,
+                                   const std::array<int, 3>& ends) {
+  (void)spec;
+  const os::Path rootfs = plan_.container.file("bundle/rootfs");
+  os::attach_mount(root_mount.get(), os::open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC).get(), rootfs);
+  external_.emplace(plan_.record.runtime, os::join(run_dir_, "runtime"));
+  runtime::ExternalRuntime::CreateOptions options;
+  options.id = plan_.record.id;
+  options.bundle = plan_.container.file("bundle");
+  options.pid_file = os::join(run_dir_, "pid");
+  options.stdio = ends;
+  std::optional<ConsoleListener> console;
+  if (plan_.record.terminal) {
+    console.emplace(run_dir_);
+    options.console_socket = console->path();
+  }
+  pid_ = external_->create(options);
+  pidfd_ = os::pidfd_open(pid_);
+  if (console) {
+    os::UniqueFd master = console->receive();
+    if (plan_.size) os::set_window_size(master.get(), *plan_.size);
+    stdio_.use_terminal(std::move(master));
+  }
+  start_network(pid_);
+  if (pasta_) pasta_->wait_ready();
+  external_->start(plan_.record.id);
+}
+
+engine::RunState ContainerRun::state() const {
+  engine::RunState state;
+  state.pid = pid_;
+  state.start_time = os::process_start_time(pid_).value_or(0);
+  if (pasta_) {
+    state.helper_pid = pasta_->pid();
+    state.helper_start_time = os::process_start_time(pasta_->pid()).value_or(0);
+  }
+  state.monitor_pid = ::getpid();
+  state.started = started_;
+  state.boot_id = engine::boot_id();
+  if (cgroup_) state.cgroup = cgroup_->directory();
+  return state;
+}
+
+void ContainerRun::send(int signal) const {
+  try {
+    os::pidfd_send_signal(pidfd_.get(), signal);
+  } catch (const Error& error) {
+    if (error.error_number() != ESRCH) throw;  // it ended just now
+  }
+}
+
+os::WaitStatus ContainerRun::reap() {
+  if (launched_) return launched_->child().wait();
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0) {
+    if (errno != EINTR) throw system_error("waitpid");
+  }
+  return os::WaitStatus(status);
+}
+
+bool ContainerRun::was_oom_killed() const {
+  if (!cgroup_) return false;
+  const auto events = os::try_read_file(os::join(cgroup_->directory(), "memory.events"), 4096);
+  if (!events) return false;
+  for (const auto& line : split(*events, '\n')) {
+    if (line.starts_with("oom_kill ")) return line != "oom_kill 0";
+  }
+  return false;
+}
+
+}  // namespace proa::monitor

@@ -1,0 +1,74 @@
+#include "tools/run/monitor/prepare.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "libcommon/base/error.h"
+#include "libcommon/os/dir.h"
+#include "libcommon/os/mount.h"
+#include "libcommon/os/store_file.h"
+#include "libcommon/runtime/generate.h"
+#include "libcommon/runtime/rootfs.h"
+#include "tools/run/engine/create.h"
+
+namespace proa::monitor {
+namespace {
+
+// Only into a volume that nobody has used yet: it is empty (CVE-2020-1726). The image's path is resolved inside its
+// root (CVE-2022-23648).
+void fill_volumes(const MonitorPlan& plan, const os::Dir& root) {
+  for (const auto& [data, target] : plan.new_volumes) {
+    const auto source = root.try_open_in_root(target, O_RDONLY | O_DIRECTORY);
+    if (!source || !os::list_dir(data).empty()) continue;
+    const os::UniqueFd to = os::open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const struct stat like = os::stat(os::fd_path(source->get()), AT_FDCWD, 0);
+    if (::fchmod(to.get(), like.st_mode & 07777) < 0) throw system_error("fchmod " + data);
+    if (::fchown(to.get(), like.st_uid, like.st_gid) < 0 && errno != EINVAL && errno != EPERM) {
+      throw system_error("fchown " + data);
+    }
+    runtime::copy_tree(source->get(), to.get());
+  }
+}
+
+}  // namespace
+
+os::UniqueFd mount_root(const MonitorPlan& plan, const os::UserNamespacePlan& ids) {
+  const While mounting{"mounting the container's root"};
+  if (plan.lowers.empty()) return os::clone_mount(plan.container.file("upper"), false);
+  os::OverlayPlan overlay;
+  overlay.lowers = plan.lowers;
+  overlay.upper = plan.container.file("upper");
+  overlay.work = plan.container.file("work");
+  overlay.user_xattr = ids.mode != os::IdMode::Root;
+  overlay.no_sync = plan.record.auto_remove;
+  return os::mount_overlay_any(overlay, plan.container.file("bundle/rootfs"));
+}
+
+oci::RuntimeSpec make_spec(MonitorPlan& plan, const os::UserNamespacePlan& ids, int root_mount, const Note& note) {
+  runtime::ContainerSpec& wanted = *plan.spec;
+  const os::Dir root(os::UniqueFd(::fcntl(root_mount, F_DUPFD_CLOEXEC, 3)), "/");
+  fill_volumes(plan, root);
+  wanted.identity = runtime::resolve_identity(plan.user, plan.group_add, root);
+  runtime::HostFacts facts = runtime::gather_host_facts(wanted, ids);
+  facts.terminal_type = plan.terminal_type;
+  runtime::Generated generated = runtime::generate(wanted, facts);
+  for (const auto& line : generated.notes) note(line);
+  return std::move(generated.spec);
+}
+
+void write_bundle(const MonitorPlan& plan, const oci::RuntimeSpec& spec) {
+  auto file = os::StoreFile::create("bundle/config.json", plan.container.fd());
+  file.write(spec.encode());
+}
+
+oci::RuntimeSpec read_bundle(const MonitorPlan& plan) {
+  const os::Path file = plan.container.file("bundle/config.json");
+  oci::RuntimeSpec spec = oci::RuntimeSpec::parse(os::read_file(file, oci::kMaxRuntimeSpecSize));
+  const auto joins = engine::resolve_joins(plan.containers, plan.record);
+  for (auto& space : spec.linux_.namespaces) {
+    if (const auto found = joins.paths.find(space.type); found != joins.paths.end()) space.path = found->second;
+  }
+  return spec;
+}
+
+}  // namespace proa::monitor
