@@ -61,6 +61,8 @@ Snapshot Builder::start_stage(const PlannedStage& planned) {
   }
   Snapshot scratch;
   scratch.config.platform = oci::Platform::host();
+  // As the peers have it: commands of such an image are found too.
+  scratch.config.env = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
   return scratch;
 }
 

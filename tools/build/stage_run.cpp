@@ -120,7 +120,7 @@ void StageRun::workdir(const WorkDir& workdir) {
     if (!dir.try_open_in_root(path, O_PATH | O_DIRECTORY)) {
       runtime::Identity owner = runtime::resolve_identity(state_.config.user, {}, dir);
       os::UniqueFd made = dir.make_dirs_in_root(path, 0755);
-      Owner(session_.plan().mode, {owner.uid, owner.gid}).apply(made.get(), path);
+      Owner(session_.plan().mode, Ownership{owner.uid, owner.gid}).apply(made.get(), path);
     }
   }
   set_snapshot(session_.commit_step(step, before, std::move(root), std::move(entry)));

@@ -43,12 +43,13 @@ std::optional<mode_t> parse_mode(const std::string& text) {
   return *mode;
 }
 
-Ownership parse_owner(const std::string& text, const os::Dir& root) {
-  if (text.empty()) return {};
+// Files of the context become root's, those of stages and images keep their owner.
+std::optional<Ownership> parse_owner(const std::string& text, const os::Dir& root, bool from_context) {
+  if (text.empty()) return from_context ? std::optional(Ownership{}) : std::nullopt;
   runtime::Identity identity = runtime::resolve_identity(text, {}, root);
   // A number alone stands for the group too, as the reference has it.
   bool number_alone = text.find_first_not_of("0123456789") == std::string::npos;
-  return {identity.uid, number_alone ? identity.uid : identity.gid};
+  return Ownership{identity.uid, number_alone ? identity.uid : identity.gid};
 }
 
 // The plain tar in a file, or nullptr: ADD copies what is no archive.
@@ -152,8 +153,8 @@ void StageRun::transfer(const Instruction&, const Transfer& transfer) {
   {
     os::Dir dir = root.dir();
     CopyRequest request{expanded.destination, expanded.into_folder || sources.size() > 1,
-                        Owner(session_.plan().mode, parse_owner(expanded.chown, dir)), parse_mode(expanded.chmod),
-                        excludes};
+                        Owner(session_.plan().mode, parse_owner(expanded.chown, dir, !origin)),
+                        parse_mode(expanded.chmod), excludes};
     CopyFiles files(dir, request);
     for (const Source& source : sources) {
       std::unique_ptr<io::Source> tar = add ? open_archive(*tree, source) : nullptr;

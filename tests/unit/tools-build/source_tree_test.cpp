@@ -53,7 +53,8 @@ class Tree : public ::testing::Test {
     SourceTree source = tree();
     os::Dir root = os::Dir::open(base_ + "/root");
     // One mapped id and owner 0: needs no rights.
-    CopyRequest request{destination, destination.ends_with('/'), Owner(os::IdMode::Single, {}), std::nullopt, {}};
+    CopyRequest request{
+        destination, destination.ends_with('/'), Owner(os::IdMode::Single, Ownership{}), std::nullopt, {}};
     CopyFiles files(root, request);
     for (const Source& found : source.select(pattern)) files.copy(source, found);
     return base_ + "/root";
@@ -133,7 +134,7 @@ TEST_F(Tree, AFileThatChangesBetweenDigestAndCopyIsAnError) {
   source.digest(found[0], {});
   write("ctx/a.txt", "changed");
   os::Dir root = os::Dir::open(base_ + "/root");
-  CopyRequest request{"/x", false, Owner(os::IdMode::Single, {}), std::nullopt, {}};
+  CopyRequest request{"/x", false, Owner(os::IdMode::Single, Ownership{}), std::nullopt, {}};
   EXPECT_THROW(CopyFiles(root, request).copy(source, found[0]), Error);
 }
 

@@ -38,57 +38,88 @@ void copy_content(int from, int to, const std::string& path) {
   while (std::size_t size = os::read_some(from, buffer, path)) os::write_all(to, std::span(buffer).first(size), path);
 }
 
+constexpr const char* kOwnerAttribute = "user.proa.owner";
+
 }  // namespace
 
-void Owner::apply(int fd, const std::string& path) const {
-  if (mode_ == os::IdMode::Single) {
-    if (ids_.uid != 0 || ids_.gid != 0)
-      os::set_xattr(fd, "user.proa.owner", fmt::format("{}:{}", ids_.uid, ids_.gid), path);
+void Owner::apply(int fd, const std::string& path, int source) const {
+  Ownership ids = ids_.value_or(Ownership{});
+  if (!ids_ && source >= 0 && mode_ == os::IdMode::Single) {
+    if (auto noted = os::get_xattr(source, kOwnerAttribute)) os::set_xattr(fd, kOwnerAttribute, *noted, path);
     return;
   }
-  if (::fchownat(fd, "", ids_.uid, ids_.gid, AT_EMPTY_PATH) != 0) {
+  if (!ids_ && source >= 0) {
+    struct stat st {};
+    if (::fstat(source, &st) != 0) throw system_error("stat " + describe(path));
+    ids = {st.st_uid, st.st_gid};
+  }
+  if (mode_ == os::IdMode::Single) {
+    if (ids.uid == 0 && ids.gid == 0) return;
+    struct stat st {};
+    // A FIFO has no attributes to note an owner in.
+    if (::fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) return;
+    return os::set_xattr(fd, kOwnerAttribute, fmt::format("{}:{}", ids.uid, ids.gid), path);
+  }
+  if (::fchownat(fd, "", ids.uid, ids.gid, AT_EMPTY_PATH) != 0) {
     int error = errno;
-    Error failure = system_error(fmt::format("chown {} to {}:{}", describe(path), ids_.uid, ids_.gid), error);
-    if (error == EINVAL)
-      throw std::move(failure).with_hint(
-          "the user's subordinate ids do not reach that far: see /etc/subuid and /etc/subgid");
-    throw failure;
+    Error failure = system_error(fmt::format("chown {} to {}:{}", describe(path), ids.uid, ids.gid), error);
+    if (error != EINVAL) throw failure;
+    throw std::move(failure).with_hint(
+        "the user's subordinate ids do not reach that far: see /etc/subuid and /etc/subgid");
   }
 }
 
-void Owner::apply_link(int parent_fd, const std::string& name) const {
+void Owner::apply_link(int parent_fd, const std::string& name, const struct stat& source) const {
   if (mode_ == os::IdMode::Single) return;  // a link has no attributes to note an owner in
-  if (::fchownat(parent_fd, name.c_str(), ids_.uid, ids_.gid, AT_SYMLINK_NOFOLLOW) != 0)
+  Ownership ids = ids_.value_or(Ownership{source.st_uid, source.st_gid});
+  if (::fchownat(parent_fd, name.c_str(), ids.uid, ids.gid, AT_SYMLINK_NOFOLLOW) != 0) {
     throw system_error("chown " + describe(name));
+  }
 }
 
-void CopyFiles::finish(int fd, const std::string& path, mode_t mode, const struct stat* times) const {
-  request_.owner.apply(fd, path);
-  // After the owner: chown(2) takes setuid bits away.
-  if (::fchmod(fd, request_.mode.value_or(mode) & kModeBits) != 0) throw system_error("chmod " + describe(path));
-  if (times != nullptr) {
-    struct timespec both[2] = {times->st_mtim, times->st_mtim};
-    if (::futimens(fd, both) != 0) throw system_error("set times of " + describe(path));
+// Capabilities and the user's own attributes go along with files of other images, not with those of a context.
+void CopyFiles::copy_attributes(int from, int to, const std::string& path) const {
+  if (!request_.owner.keeps()) return;
+  for (const std::string& name : os::list_xattrs(from)) {
+    bool ours = name.starts_with("user.proa.") || name.starts_with("user.overlay.");
+    if (name != "security.capability" && (!name.starts_with("user.") || ours)) continue;
+    if (auto value = os::get_xattr(from, name)) os::set_xattr(to, name, *value, path);
   }
+}
+
+// `source`: what it is a copy of, whose owner, attributes and time it may get.
+void CopyFiles::finish(int fd, const std::string& path, mode_t mode, int source) const {
+  request_.owner.apply(fd, path, source);
+  // After the owner: chown(2) takes setuid bits and capabilities away.
+  if (::fchmod(fd, request_.mode.value_or(mode) & kModeBits) != 0) throw system_error("chmod " + describe(path));
+  if (source < 0) return;
+  copy_attributes(source, fd, path);
+  struct stat st {};
+  if (::fstat(source, &st) != 0) throw system_error("stat " + describe(path));
+  struct timespec both[2] = {st.st_mtim, st.st_mtim};
+  if (::futimens(fd, both) != 0) throw system_error("set times of " + describe(path));
 }
 
 // Opens a folder of the root, following links inside it; makes it, and those above it, when missing.
-os::UniqueFd CopyFiles::make_folder(const std::string& path, std::optional<mode_t> mode) {
+os::UniqueFd CopyFiles::make_folder(const std::string& path, mode_t mode, int source) {
   if (auto there = root_.try_open_in_root(path, O_RDONLY | O_DIRECTORY)) return std::move(*there);
+  if (path != "/") make_folder(parent_path(path));
   os::UniqueFd made = root_.make_dirs_in_root(path, 0755);
   os::UniqueFd fd = os::open(os::fd_path(made.get()), O_RDONLY | O_DIRECTORY);
+  request_.owner.apply(fd.get(), path, source);
   // mkdir(2) applies our umask.
-  finish(fd.get(), path, mode.value_or(0755), nullptr);
+  if (::fchmod(fd.get(), request_.mode.value_or(mode) & kModeBits) != 0) throw system_error("chmod " + describe(path));
+  if (source >= 0) copy_attributes(source, fd.get(), path);
   return fd;
 }
 
-os::UniqueFd CopyFiles::destination_folder() { return make_folder(request_.destination, std::nullopt); }
+os::UniqueFd CopyFiles::destination_folder() { return make_folder(request_.destination); }
 
 CopyFiles::Place CopyFiles::place_for_file(const std::string& base_name) {
   std::string path = request_.destination;
   if (request_.into_folder || root_.try_open_in_root(path, O_PATH | O_DIRECTORY))
     return {destination_folder(), base_name};
-  make_folder(parent_path(path), std::nullopt);
+  make_folder(parent_path(path));
   auto [parent, name] = root_.open_parent_in_root(path);
   return {std::move(parent), name};
 }
@@ -110,7 +141,7 @@ void CopyFiles::copy_entry(const SourceTree& tree, const TreeEntry& entry, const
     std::string target = os::read_link(entry.name, entry.parent_fd);
     if (::symlinkat(target.c_str(), parent, place.name.c_str()) != 0)
       throw system_error("make link " + describe(place.name));
-    request_.owner.apply_link(parent, place.name);
+    request_.owner.apply_link(parent, place.name, entry.st);
     struct timespec both[2] = {entry.st.st_mtim, entry.st.st_mtim};
     ::utimensat(parent, place.name.c_str(), both, AT_SYMLINK_NOFOLLOW);
     return;
@@ -118,7 +149,9 @@ void CopyFiles::copy_entry(const SourceTree& tree, const TreeEntry& entry, const
   if (S_ISFIFO(entry.st.st_mode)) {
     if (::mkfifoat(parent, place.name.c_str(), 0600) != 0) throw system_error("make FIFO " + describe(place.name));
     os::UniqueFd fd = os::open(place.name, O_PATH | O_NOFOLLOW, 0, parent);
-    request_.owner.apply(fd.get(), place.name);
+    os::UniqueFd from =
+        entry.name.empty() ? os::UniqueFd() : os::open(entry.name, O_PATH | O_NOFOLLOW, 0, entry.parent_fd);
+    request_.owner.apply(fd.get(), place.name, from.get());
     if (::chmod(os::fd_path(fd.get()).c_str(), request_.mode.value_or(entry.st.st_mode) & kModeBits) != 0) {
       throw system_error("chmod " + describe(place.name));
     }
@@ -128,7 +161,7 @@ void CopyFiles::copy_entry(const SourceTree& tree, const TreeEntry& entry, const
   os::UniqueFd to = os::open(place.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, parent);
   copy_content(from.get(), to.get(), source_path);
   tree.check(from.get(), source_path);
-  finish(to.get(), place.name, entry.st.st_mode, &entry.st);
+  finish(to.get(), place.name, entry.st.st_mode, from.get());
 }
 
 void CopyFiles::copy_folder(const SourceTree& tree, const Source& source) {
@@ -140,12 +173,13 @@ void CopyFiles::copy_folder(const SourceTree& tree, const Source& source) {
   tree.walk(source, request_.excludes, [&](const TreeEntry& entry) {
     std::string path = base + "/" + entry.relative;
     if (S_ISDIR(entry.st.st_mode)) {
-      make_folder(path, entry.st.st_mode);
+      os::UniqueFd from = os::open(entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, entry.parent_fd);
+      make_folder(path, entry.st.st_mode, from.get());
       return;
     }
     std::string folder = parent_path(path);
     if (folder != open_path || !open_folder.valid()) {
-      open_folder = make_folder(folder, std::nullopt);
+      open_folder = make_folder(folder);
       open_path = folder;
     }
     Place place{std::move(open_folder), entry.name};
@@ -170,7 +204,7 @@ void CopyFiles::write(const std::string& name, std::string_view content) {
   clear(place);
   os::UniqueFd to = os::open(place.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600, place.parent.get());
   os::write_all(to.get(), content, place.name);
-  finish(to.get(), place.name, 0644, nullptr);
+  finish(to.get(), place.name, 0644);
 }
 
 }  // namespace proa::build

@@ -19,17 +19,19 @@ struct Ownership {
   std::uint32_t uid = 0, gid = 0;
 };
 
-// Gives a file to its owner; with one mapped id the owner is noted in an attribute that layer making reads.
+// Gives files to their owners; with one mapped id the owner is noted in an attribute that layer making reads.
 class Owner {
  public:
-  Owner(os::IdMode mode, Ownership ids) : mode_(mode), ids_(ids) {}
-  // `fd`: file or folder; an O_PATH descriptor is fine.
-  void apply(int fd, const std::string& path) const;
-  void apply_link(int parent_fd, const std::string& name) const;
+  // nullopt: files keep the owner they have in their tree; folders made on the way are root's.
+  Owner(os::IdMode mode, std::optional<Ownership> ids) : mode_(mode), ids_(ids) {}
+  // `fd`: file or folder; an O_PATH descriptor is fine. `source`: the file it is a copy of, or -1.
+  void apply(int fd, const std::string& path, int source = -1) const;
+  void apply_link(int parent_fd, const std::string& name, const struct stat& source) const;
+  bool keeps() const { return !ids_; }
 
  private:
   os::IdMode mode_;
-  Ownership ids_;
+  std::optional<Ownership> ids_;
 };
 
 struct CopyRequest {
@@ -57,11 +59,12 @@ class CopyFiles {
     std::string name;
   };
   Place place_for_file(const std::string& base_name);
-  os::UniqueFd make_folder(const std::string& path, std::optional<mode_t> mode);
+  os::UniqueFd make_folder(const std::string& path, mode_t mode = 0755, int source = -1);
   void copy_folder(const SourceTree& tree, const Source& source);
   void copy_entry(const SourceTree& tree, const TreeEntry& entry, const std::string& source_path, const Place& place);
   void clear(const Place& place) const;
-  void finish(int fd, const std::string& path, mode_t mode, const struct stat* times) const;
+  void finish(int fd, const std::string& path, mode_t mode, int source = -1) const;
+  void copy_attributes(int from, int to, const std::string& path) const;
 
   const os::Dir& root_;
   const CopyRequest& request_;

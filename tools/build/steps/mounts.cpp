@@ -164,7 +164,7 @@ void StepMounts::add_bind(const MountRequest& request, SourceTree& tree, const s
   os::Path scratch = session_.scratch_dir("bind");
   os::Dir root = os::Dir::open(scratch);
   std::string name = is_folder ? "/folder" : "/file";
-  CopyRequest copy{name, false, Owner(session_.plan().mode, {}), std::nullopt, IgnoreRules()};
+  CopyRequest copy{name, false, Owner(session_.plan().mode, Ownership{}), std::nullopt, IgnoreRules()};
   CopyFiles(root, copy).copy(tree, source);
   bind(root.open_in_root(name, O_PATH), target, request.read_only, is_folder);
 }
@@ -196,7 +196,7 @@ void StepMounts::add_cache(const MountRequest& request, const std::string& targe
   os::UniqueFd fd = os::open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (made) {
     if (::chmod(os::fd_path(fd.get()).c_str(), request.mode.value_or(0755)) != 0) throw system_error("chmod " + folder);
-    Owner(session_.plan().mode, {request.uid.value_or(0), request.gid.value_or(0)}).apply(fd.get(), folder);
+    Owner(session_.plan().mode, Ownership{request.uid.value_or(0), request.gid.value_or(0)}).apply(fd.get(), folder);
   }
   bind(fd, target, request.read_only, true);
 }
@@ -217,7 +217,8 @@ void StepMounts::add_secret(const MountRequest& request, const std::string& cwd)
   os::Path folder = attach(os::new_filesystem("tmpfs", {{"mode", "0700"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV), true);
   os::UniqueFd file = os::open(os::join(folder, "secret"), O_WRONLY | O_CREAT | O_EXCL, 0400);
   os::write_all(file.get(), content, "a secret");
-  Owner(session_.plan().mode, {request.uid.value_or(0), request.gid.value_or(0)}).apply(file.get(), "a secret");
+  Owner(session_.plan().mode, Ownership{request.uid.value_or(0), request.gid.value_or(0)})
+      .apply(file.get(), "a secret");
   if (::fchmod(file.get(), request.mode.value_or(0400)) != 0) throw system_error("chmod a secret");
   std::string target = request.target.empty() ? "/run/secrets/" + id : join_workdir(cwd, request.target);
   bind(os::open(os::join(folder, "secret"), O_PATH), target, true, false);
