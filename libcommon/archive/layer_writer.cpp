@@ -17,6 +17,10 @@
 namespace proa::archive {
 namespace {
 
+// An empty file or directory takes about a block of the disk, which a few compressed bytes of a layer can ask for.
+constexpr std::uint64_t kEntryCost = 4096;
+constexpr std::size_t kMaxDirectories = 1'000'000;
+
 // Of the running process, without changing it: other threads create files as well. Linux 4.7.
 mode_t current_umask() {
   auto status = os::try_read_file("/proc/self/status", 1 << 16);
@@ -47,6 +51,7 @@ LayerWriter::LayerWriter(const os::Dir& root, const ApplyOptions& options)
 void LayerWriter::add(TarReader& reader, TarEntry& entry) {
   While adding{[&] { return "archive entry " + escape_control(entry.path.substr(0, 400)); }};
   ++result_.entries;
+  account(kEntryCost, 0);
   if (paths_changed_) parents_.clear();
   paths_changed_ = false;
   std::string path = normalize_entry_path(entry.path);
@@ -140,7 +145,7 @@ void LayerWriter::add_file(const Place& place, TarReader& reader, const TarEntry
 void LayerWriter::write_content(int fd, const Place& place, TarReader& reader, const TarEntry& entry) {
   if (!entry.sparse) {
     for (auto piece = reader.data(); !piece.empty(); piece = reader.data()) {
-      account(piece.size());
+      account(piece.size(), piece.size());
       os::write_all(fd, piece, place.path);
     }
     return;
@@ -155,7 +160,7 @@ void LayerWriter::write_content(int fd, const Place& place, TarReader& reader, c
     for (std::uint64_t left = region.size; left != 0;) {
       if (piece.empty()) piece = reader.data();
       auto part = piece.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, piece.size())));
-      account(part.size());
+      account(part.size(), part.size());
       os::write_all(fd, part, place.path);
       piece = piece.subspan(part.size());
       left -= part.size();
@@ -164,6 +169,10 @@ void LayerWriter::write_content(int fd, const Place& place, TarReader& reader, c
 }
 
 void LayerWriter::add_directory(const Place& place, const TarEntry& entry) {
+  // Each is remembered until the end, and memory must not grow with what a layer says.
+  if (directories_.size() >= kMaxDirectories) {
+    throw Error(ErrorCode::LimitExceeded, "a layer with more than " + std::to_string(kMaxDirectories) + " directories");
+  }
   // The owner may enter it until finish() gives it its mode; set-group-id waits as well, since it would be inherited.
   const mode_t mode = (entry.mode & 0777) | 0700;
   bool fresh = true;

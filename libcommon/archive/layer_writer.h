@@ -80,9 +80,9 @@ class LayerWriter {
   bool foreign(const TarEntry& entry) const {
     return entry.uid != own_uid_ || entry.gid != own_gid_ || inherits_group_;
   }
-  void account(std::uint64_t bytes);
-  void check_room_for(const TarEntry& entry);
-  std::uint64_t free_space() const;
+  // `cost` is what the disk loses, `content` what the file gets.
+  void account(std::uint64_t cost, std::uint64_t content);
+  void check_room_for(const TarEntry& entry) const;
 
   const os::Dir& root_;
   ApplyOptions options_;

@@ -19,6 +19,15 @@ namespace {
 
 constexpr std::uint64_t kNoId = 0xffffffff;  // (uid_t)-1: "leave as it is" for chown
 constexpr std::uint64_t kAccountStep = 16u << 20;
+constexpr std::uint64_t kInodeReserve = 10'000;  // more than are used between two looks
+
+struct statvfs space_of(const os::Dir& root) {
+  struct statvfs space {};
+  if (::fstatvfs(root.fd(), &space) != 0) throw system_error("statvfs " + root.name());
+  return space;
+}
+
+std::uint64_t free_bytes(const struct statvfs& space) { return std::uint64_t{space.f_bavail} * space.f_frsize; }
 
 std::string ranges(const os::IdMap& map) {
   std::vector<std::string> parts;
@@ -169,27 +178,24 @@ ApplyResult LayerWriter::finish() {
   return result_;
 }
 
-std::uint64_t LayerWriter::free_space() const {
-  struct statvfs info {};
-  if (::fstatvfs(root_.fd(), &info) != 0) throw system_error("statvfs " + root_.name());
-  return std::uint64_t{info.f_bavail} * info.f_frsize;
-}
-
-void LayerWriter::account(std::uint64_t bytes) {
-  result_.bytes += bytes;
-  unaccounted_ += bytes;
+void LayerWriter::account(std::uint64_t cost, std::uint64_t content) {
+  result_.bytes += content;
+  unaccounted_ += cost;
   if (unaccounted_ < kAccountStep) return;
   unaccounted_ = 0;
-  if (free_space() < options_.free_space_reserve) {
-    throw Error(ErrorCode::NoSpace,
-                "less than " + std::to_string(options_.free_space_reserve) + " bytes are left on the disk",
-                "remove what is not needed: proa image prune");
-  }
+  const auto space = space_of(root_);
+  // File systems that make inodes as they need them (btrfs) say that they have none.
+  const bool no_inodes = space.f_files != 0 && space.f_favail < kInodeReserve;
+  if (free_bytes(space) >= options_.free_space_reserve && !no_inodes) return;
+  throw Error(ErrorCode::NoSpace,
+              no_inodes ? "hardly any inodes are left on the disk"
+                        : "less than " + std::to_string(options_.free_space_reserve) + " bytes are left on the disk",
+              "remove what is not needed: proa image prune");
 }
 
 // A header of 1 kB may claim a file of 8 EiB. Its holes cost nothing, until somebody copies it.
-void LayerWriter::check_room_for(const TarEntry& entry) {
-  if (entry.size <= free_space()) return;
+void LayerWriter::check_room_for(const TarEntry& entry) const {
+  if (entry.size <= free_bytes(space_of(root_))) return;
   throw Error(ErrorCode::LimitExceeded,
               "a sparse file of " + std::to_string(entry.size) + " bytes is larger than the free space of the disk");
 }

@@ -214,6 +214,10 @@ TEST_F(Hostile, TheReserveOfTheDiskIsKept) {
   options_.free_space_reserve = std::uint64_t{1} << 60;
   auto result = refusal(TarBuilder().file("big", std::string(40 << 20, 'x')).str(), ErrorCode::NoSpace);
   EXPECT_THAT(result, HasSubstr("hint"));
+  // Entries without content use it up as well.
+  TarBuilder many;
+  for (int i = 0; i < 5000; ++i) many.file("same", "");
+  refusal(many.str(), ErrorCode::NoSpace);
 }
 
 TEST_F(Hostile, MessagesAreEscaped) {
