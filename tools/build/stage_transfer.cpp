@@ -72,7 +72,7 @@ std::unique_ptr<io::Source> open_archive(const SourceTree& tree, const Source& s
 void unpack(io::Source& tar, const SourceTree& tree, const Source& source, CopyFiles& files, os::IdMode mode) {
   While unpacking{[&] { return fmt::format("unpacking {}", escape_control(source.path)); }};
   os::Dir folder(files.destination_folder(), source.path);
-  archive::apply_layer(tar, folder, {.mode = mode, .whiteouts = archive::WhiteoutStyle::Merge});
+  archive::apply_layer(tar, folder, {.mode = mode, .whiteouts = archive::WhiteoutStyle::Plain});
   tree.check(source.fd.get(), source.path);
 }
 
