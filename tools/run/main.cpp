@@ -10,27 +10,68 @@ namespace {
 
 namespace cmd = proa::commands;
 
-// Verbs after which a process of ours is seen from inside a container.
-bool enters_containers(int argc, char** argv) {
-  static constexpr std::string_view verbs[] = {"run", "create", "start", "restart", "exec", "unshare"};
-  return std::any_of(argv + 1, argv + argc, [](const char* word) {
-    return std::find(std::begin(verbs), std::end(verbs), word) != std::end(verbs);
-  });
+struct Verb {
+  std::string_view name;
+  proa::cli::Command (*make)();
+  bool enters_containers = false;  // a process of ours is seen from inside
+};
+
+constexpr Verb kVerbs[] = {
+    {"run", cmd::run_command, true},
+    {"create", cmd::create_command, true},
+    {"start", cmd::start_command, true},
+    {"stop", cmd::stop_command},
+    {"restart", cmd::restart_command, true},
+    {"kill", cmd::kill_command},
+    {"rm", cmd::rm_command},
+    {"wait", cmd::wait_command},
+    {"pause", cmd::pause_command},
+    {"unpause", cmd::unpause_command},
+    {"rename", cmd::rename_command},
+    {"ps", cmd::ps_command},
+    {"port", cmd::port_command},
+    {"inspect", cmd::inspect_command},
+    {"logs", cmd::logs_command},
+    {"attach", cmd::attach_command},
+    {"exec", cmd::exec_command, true},
+    {"top", cmd::top_command},
+    {"info", cmd::info_command},
+    {"version", cmd::version_command},
+    {"unshare", cmd::unshare_command, true},
+    {"system", cmd::system_group},
+    {"container", cmd::container_group, true},
+    {"oci", proa::run::oci::oci_command},
+};
+
+// The verb that is meant, unless the words need the whole table: help, a mistake.
+const Verb* find_verb(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--root" || word == "--runroot" || word == "--log-level" || word == "-l") {
+      ++i;
+    } else if (word.starts_with("--root=") || word.starts_with("--runroot=") || word.starts_with("--log-level=")) {
+      continue;
+    } else {
+      const auto* found =
+          std::find_if(std::begin(kVerbs), std::end(kVerbs), [&](const Verb& v) { return v.name == word; });
+      return found == std::end(kVerbs) ? nullptr : found;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (auto code = proa::run::oci::run_as_runtime(argc, argv)) return *code;
-  if (argc > 1 && enters_containers(argc, argv)) proa::runtime::protect_own_binary(argv);
-  const proa::cli::Program program{
-      "proa-run",
-      "Run containers",
-      {cmd::run_command(),     cmd::create_command(),  cmd::start_command(),   cmd::stop_command(),
-       cmd::restart_command(), cmd::kill_command(),    cmd::rm_command(),      cmd::wait_command(),
-       cmd::pause_command(),   cmd::unpause_command(), cmd::rename_command(),  cmd::ps_command(),
-       cmd::port_command(),    cmd::inspect_command(), cmd::logs_command(),    cmd::attach_command(),
-       cmd::exec_command(),    cmd::top_command(),     cmd::info_command(),    cmd::version_command(),
-       cmd::unshare_command(), cmd::system_group(),    cmd::container_group(), proa::run::oci::oci_command()}};
+  const Verb* verb = find_verb(argc, argv);
+  if (verb != nullptr && verb->enters_containers) proa::runtime::protect_own_binary(argv);
+  proa::cli::Program program{"proa-run", "Run containers", {}};
+  // The tables of all verbs are some hundred flags, and a monitor would keep them for its life.
+  if (verb != nullptr) {
+    program.commands.push_back(verb->make());
+  } else {
+    for (const auto& each : kVerbs) program.commands.push_back(each.make());
+  }
   return proa::cli::run_program(program, argc, argv);
 }

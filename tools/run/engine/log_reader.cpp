@@ -31,8 +31,8 @@ Time parse_log_time(std::string_view text, Time now) {
   if (const auto time = parse_rfc3339(text)) return *time;
   if (const auto time = parse_rfc3339(std::string(text) + "Z")) return *time;
   if (const auto time = parse_rfc3339(std::string(text) + "T00:00:00Z")) return *time;
-  if (const auto duration = parse_go_duration(text)) return now - *duration;
   if (const auto seconds = parse_integer<std::int64_t>(text)) return Time(std::chrono::seconds(*seconds));
+  if (const auto duration = parse_go_duration(text)) return now - *duration;
   throw Error(ErrorCode::InvalidArgument, fmt::format("'{}' is no time", text),
               "write 10m, 2026-11-23T08:00:00Z or seconds since 1970");
 }
