@@ -39,8 +39,8 @@ class LayerUnpacker {
     }
     const auto diff_id = tar.finish();
     if (diff_id != use_.diff_id->digest()) {
-      throw Error(ErrorCode::Corrupt, fmt::format("layer {} has diff id {}, its config says {}", use_.layer_index,
-                                                  diff_id.str(), use_.diff_id->str()));
+      throw Error(ErrorCode::Corrupt,
+                  fmt::format("the content has diff id {}, the config says {}", diff_id.str(), use_.diff_id->str()));
     }
   }
 
@@ -56,6 +56,15 @@ class LayerUnpacker {
   os::IdMode mode_;
   std::optional<store::LayerWriter> writer_;
 };
+
+// An error of another thread knows only that thread's scopes; thrown anew here it gets ours before them.
+[[noreturn]] void rethrow_here(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.text(), error.hint()).with_errno(error.error_number());
+  }
+}
 
 // Source over a pipe that somebody else owns.
 class PipeSource final : public io::Source {
@@ -196,7 +205,7 @@ class StorageDestination final : public ImageDestination {
     worker.join();
     // When unpacking gives up, writing to the pipe fails as well; the cause is what the unpacker said. When reading
     // fails the unpacker only repeats it.
-    if (unpack_failure && (read_to_end || is_cancelled(read_failure))) std::rethrow_exception(unpack_failure);
+    if (unpack_failure && (read_to_end || is_cancelled(read_failure))) rethrow_here(unpack_failure);
     if (read_failure) std::rethrow_exception(read_failure);
     const auto stored = finish(blob);
     unpacker.commit(stored.digest);
