@@ -11,6 +11,7 @@
 
 #include "libcommon/os/caps.h"
 #include "libcommon/os/namespaces.h"
+#include "libcommon/runtime/generate.h"
 
 namespace proa::runtime {
 namespace {
@@ -81,6 +82,8 @@ void check_spec(const oci::RuntimeSpec& spec, const LaunchRequest& request) {
   if (!spec.hostname.empty() && spec.find_namespace("uts") == nullptr) {
     throw Error(ErrorCode::InvalidArgument, "config.json: hostname needs a uts namespace");
   }
+  // A value outside of the container's namespaces would be the host's, when root starts it.
+  for (const auto& [key, value] : spec.linux_.sysctl) check_sysctl(key, value, spec);
   if (!spec.linux_.personality_domain.empty() && spec.linux_.personality_domain != "LINUX") {
     throw Error(ErrorCode::Unsupported,
                 "config.json: personality " + spec.linux_.personality_domain + " is not supported");

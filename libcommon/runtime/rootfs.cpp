@@ -51,6 +51,12 @@ void set_attributes(int mount, std::uint64_t set, std::uint64_t clear, bool recu
   }
 }
 
+bool may_make_devices(const oci::RuntimeSpec& spec) {
+  if (!spec.process || !spec.process->capabilities) return true;
+  const auto& names = spec.process->capabilities->bounding;
+  return std::find(names.begin(), names.end(), "CAP_MKNOD") != names.end();
+}
+
 }  // namespace
 
 RootBuilder::RootBuilder(const oci::RuntimeSpec& spec, std::string bundle, bool in_user_namespace)
@@ -78,6 +84,11 @@ void RootBuilder::attach_root(int root_mount, const std::string& root_path) {
   if (spec_.linux_.rootfs_propagation.ends_with("shared")) propagation = MS_SHARED;
   if (spec_.linux_.rootfs_propagation.ends_with("unbindable")) propagation = MS_UNBINDABLE;
   os::set_mount_attributes(root_mount_.get(), 0, 0, MS_PRIVATE, true, "the root");
+  // Device nodes that an image brought are dead in a user namespace, and have to be without one: no device cgroup
+  // stands before them.
+  if (!in_user_namespace_ && !may_make_devices(spec_)) {
+    os::set_mount_attributes(root_mount_.get(), MOUNT_ATTR_NODEV, 0, 0, false, "the root");
+  }
   UniqueFd here = os::open("/", O_PATH | O_DIRECTORY);
   os::attach_mount(root_mount_.get(), here.get(), "/");
   if (propagation != MS_PRIVATE) os::set_mount_attributes(root_mount_.get(), 0, 0, propagation, false, "the root");
@@ -132,6 +143,10 @@ void RootBuilder::attach(const MountStep& step, UniqueFd mount, int target_fd) {
 }
 
 void RootBuilder::mount_filesystem(const MountStep& step) {
+  bool has_mode = std::any_of(step.parameters.begin(), step.parameters.end(),
+                              [](const auto& parameter) { return parameter.first == "mode"; });
+  // A tmpfs over a directory looks like it; over none it is open to all, as in other runtimes.
+  bool like_below = step.type == "tmpfs" && !has_mode && root_->try_open_in_root(step.target, O_PATH).has_value();
   UniqueFd on = target(step, true);
   auto parameters = step.parameters;
   if (!step.source.empty()) parameters.emplace_back("source", step.source);
@@ -142,8 +157,7 @@ void RootBuilder::mount_filesystem(const MountStep& step) {
     dev_read_only_ = (attributes & MOUNT_ATTR_RDONLY) != 0;
     attributes &= ~std::uint64_t{MOUNT_ATTR_RDONLY};  // until the devices are there
   }
-  bool has_mode = std::any_of(parameters.begin(), parameters.end(), [](const auto& p) { return p.first == "mode"; });
-  if (step.type == "tmpfs" && !has_mode) {
+  if (like_below) {
     parameters.emplace_back("mode", fmt::format("{:o}", status_of(on.get(), step.target).st_mode & 07777));
   }
   std::uint64_t late = step.copy_up ? attributes & MOUNT_ATTR_RDONLY : 0;

@@ -1,12 +1,15 @@
 // Hostile root file systems: every path of an image is resolved inside its root. A canary beside the root shows
 // escapes.
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/file.h"
+#include "libcommon/os/process.h"
 #include "libcommon/runtime/identity.h"
 #include "tests/kernel/runtime/container.h"
 
@@ -155,6 +158,34 @@ TEST_F(HostilePaths, TmpfsCopiesUpWhereAsked) {
   EXPECT_EQ(box_.sh("cat /data/file; stat -c %a /data/file; echo y > /data/file; grep -c ' /data ' /proc/mounts").out,
             "kept\n640\n1\n");
   EXPECT_EQ(os::read_file(box_.root() + "/data/file", 100), "kept\n");
+}
+
+// CVE-2021-30465, CVE-2024-45310: the target is exchanged with a link to the host while containers start.
+TEST_F(HostilePaths, RacingLinksDoNotLeadOut) {
+  std::string shared = box_.directory() + "/shared";
+  os::make_dirs(shared + "/dir", 0755);
+  ASSERT_EQ(::symlink(canary_.c_str(), (shared + "/link").c_str()), 0);
+  os::Child swapper = os::fork_process([&]() -> int {
+    std::string a = shared + "/dir", b = shared + "/link";
+    while (true) ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE);
+  });
+  bind(shared, "/vol");
+  bind(source("data", "data"), "/vol/dir/new/file");
+  for (int i = 0; i < 60; ++i) box_.sh("true");
+  swapper.send(SIGKILL);
+  expect_untouched();
+}
+
+TEST_F(HostilePaths, TmpfsLooksLikeWhatItCovers) {
+  box_.dir("/closed");
+  ::chmod((box_.root() + "/closed").c_str(), 0710);
+  for (const char* target : {"/closed", "/brand/new"}) {
+    runtime::MountRequest request;
+    request.kind = runtime::MountRequest::Kind::Tmpfs;
+    request.target = target;
+    box_.spec.mounts.push_back(request);
+  }
+  EXPECT_EQ(box_.sh("stat -c %a /closed /brand/new").out, "710\n1777\n");
 }
 
 TEST_F(HostilePaths, PasswdIsReadInsideAndNeverBlocks) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
@@ -15,6 +16,7 @@
 #include "libcommon/oci/json.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/file.h"
+#include "libcommon/os/idmap.h"
 #include "libcommon/os/process.h"
 #include "tools/run/oci/oci.h"
 
@@ -52,7 +54,15 @@ const char* status_name(Status status) {
   return "unknown";
 }
 
-std::string state_root() { return globals().root.empty() ? config::find_paths().run + "/oci" : globals().root; }
+std::string state_root() {
+  if (!globals().root.empty()) return globals().root;
+  // An engine calls us as uid 0 of its user namespace; the runtime directory is the user's all the same.
+  const char* runtime_dir = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime_dir != nullptr && runtime_dir[0] == '/' && ::geteuid() == 0 && os::in_user_namespace()) {
+    return std::string(runtime_dir) + "/proa/oci";
+  }
+  return config::find_paths().run + "/oci";
+}
 
 std::string state_directory(const std::string& id) {
   check_id(id);
