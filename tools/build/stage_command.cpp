@@ -35,6 +35,17 @@ void refuse_unsupported(const Run& run) {
   if (run.security == "insecure") throw Error(ErrorCode::Unsupported, "RUN --security=insecure is not supported");
 }
 
+// apt changes to a user of its own for downloads and then looks whether that happened; with one id it cannot, so it is
+// told not to. Everything else that changes ids is answered by the runtime's filter.
+void prepare_single_id(StepMounts& mounts, std::vector<std::string>& env) {
+  constexpr const char* kPath = "/dev/proa-apt.conf";
+  for (const std::string& entry : env) {
+    if (entry.starts_with("APT_CONFIG=")) return;
+  }
+  mounts.add_file(kPath, "APT::Sandbox::User \"root\";\n", 0644);
+  env.push_back(std::string("APT_CONFIG=") + kPath);
+}
+
 NetworkChoice network_of(const Run& run) {
   if (run.network == "none") return NetworkChoice::None;
   if (run.network == "host") return NetworkChoice::Host;
@@ -117,6 +128,7 @@ WorkRoot StageRun::execute(const Run& run, RunRequest request, const Script& scr
   StepMounts mounts(session_, builder_.request().secrets);
   prepare_mounts(run, &mounts, nullptr);
   if (!script.path.empty()) mounts.add_file(script.path, script.content, 0755);
+  if (session_.plan().mode == os::IdMode::Single) prepare_single_id(mounts, request.env);
   for (const std::string& proxy : state_.scope.proxies()) request.env.push_back(proxy);
   request.env.insert(request.env.end(), mounts.env().begin(), mounts.env().end());
   request.mounts = mounts.mounts();
