@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,18 +18,12 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/network/ports.h"
 #include "libcommon/os/file.h"
+#include "libcommon/os/socket.h"
 
 namespace proa::network {
 namespace {
 
 constexpr int kReadyTimeoutMs = 20'000;
-
-// A FIFO that we hold open for both ends: pasta's open(2) of its pid file does not wait, and its write wakes us.
-os::UniqueFd make_ready_fifo(const std::string& path) {
-  ::unlink(path.c_str());
-  if (::mkfifo(path.c_str(), 0600) < 0) throw system_error("mkfifo " + path);
-  return os::open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-}
 
 // What pasta said last, without its complaints about a missing syslog.
 std::string last_line(int fd) {
@@ -40,42 +38,75 @@ std::string last_line(int fd) {
   return last;
 }
 
+// What the new process does before it is pasta. A FIFO, opened for both ends: pasta's open(2) of its pid file does not
+// wait, and its write wakes us.
+int become_pasta(const std::string& program, const PastaRequest& request, const std::string& folder, int netns_fd,
+                 int report, int errors) {
+  if (::unshare(CLONE_NEWNS) < 0) throw system_error("unshare mounts for pasta");
+  if (::mount("tmpfs", folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=0755") < 0) {
+    throw system_error("mount tmpfs for pasta");
+  }
+  const char* ready_file = request.ready_file.c_str();
+  if (::mkfifo(ready_file, 0600) < 0 || ::chmod(ready_file, 0666) < 0) throw system_error("mkfifo for pasta");
+  const os::UniqueFd ready = os::open(request.ready_file, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  const os::UniqueFd target = os::open(request.netns, O_CREAT | O_RDONLY | O_CLOEXEC, 0600);
+  if (::mount(os::fd_path(netns_fd).c_str(), request.netns.c_str(), nullptr, MS_BIND, nullptr) < 0) {
+    throw system_error("bind network namespace");
+  }
+  const int passed[] = {ready.get()};
+  os::send_message(report, "r", passed);
+
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const os::UniqueFd null = os::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (::dup2(null.get(), 0) < 0 || ::dup2(null.get(), 1) < 0 || ::dup2(errors, 2) < 0) throw system_error("dup2");
+  ::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+  std::vector<std::string> words = pasta_arguments(request);
+  std::vector<char*> argv{const_cast<char*>(program.c_str())};
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  ::execv(program.c_str(), argv.data());
+  throw system_error("start " + program);
+}
+
 }  // namespace
 
-Pasta::NamespaceMount::NamespaceMount(int netns_fd, std::string target) : target_(std::move(target)) {
-  ::close(os::open(target_, O_CREAT | O_RDONLY | O_CLOEXEC, 0600).release());
-  if (::mount(os::fd_path(netns_fd).c_str(), target_.c_str(), nullptr, MS_BIND, nullptr) < 0) {
-    throw system_error("bind network namespace on " + target_);
+Pasta Pasta::start(PastaRequest request, int netns_fd) {
+  const auto program = os::find_program("pasta");
+  if (!program) {
+    throw Error(ErrorCode::Unavailable, "pasta is not installed: the container would have no network",
+                "install the package passt, or use --network none or --network host");
   }
-}
-
-Pasta::NamespaceMount::~NamespaceMount() {
-  if (!target_.empty()) ::umount2(target_.c_str(), MNT_DETACH);
-}
-
-Pasta Pasta::start(PastaRequest request, const std::string& directory, int netns_fd) {
-  request.ready_file = os::join(directory, "pasta.ready");
-  request.netns = os::join(directory, "netns");
-  os::UniqueFd ready = make_ready_fifo(request.ready_file);
-  NamespaceMount mount(netns_fd, request.netns);
+  // Debian's AppArmor profile lets pasta have files in /tmp.
+  const std::string folder = program->starts_with("/tmp/") ? "/mnt" : "/tmp";
+  request.netns = folder + "/netns";
+  request.ready_file = folder + "/ready";
+  (void)pasta_arguments(request);  // throws here rather than in the child
 
   int errors[2];
   if (::pipe2(errors, O_CLOEXEC) < 0) throw system_error("pipe2");
   os::UniqueFd errors_out(errors[0]), errors_in(errors[1]);
-  const os::UniqueFd null = os::open("/dev/null", O_RDWR | O_CLOEXEC);
-
-  os::SpawnPlan plan;
-  plan.program = "pasta";
-  plan.arguments = pasta_arguments(request);
-  plan.descriptors = {{null.get(), 0}, {null.get(), 1}, {errors_in.get(), 2}};
-  plan.parent_death_signal = SIGKILL;
-  try {
-    return Pasta(std::move(mount), os::spawn(plan), std::move(ready), std::move(errors_out), std::move(request.ports));
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::NotFound) throw;
-    throw Error(ErrorCode::Unavailable, "pasta is not installed: the container would have no network",
-                "install the package passt, or use --network none or --network host");
+  auto [ours, childs] = os::socket_pair();
+  const pid_t parent = ::getpid();
+  os::Child child = os::fork_process([&, report = childs.get()] {
+    // The kernel ends it with us. Asked for after the fork, so look whether that has happened already.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) return 1;
+    try {
+      return become_pasta(*program, request, folder, netns_fd, report, errors_in.get());
+    } catch (const Error& error) {
+      os::write_all(errors_in.get(), error.text() + "\n", "pipe");
+      return 1;
+    }
+  });
+  childs.reset();
+  errors_in.reset();
+  os::UniqueFd ready;
+  if (auto message = os::receive_message(ours.get()); message && !message->descriptors.empty()) {
+    ready = std::move(message->descriptors.front());
   }
+  return Pasta(std::move(child), std::move(ready), std::move(errors_out), std::move(request.ports));
 }
 
 void Pasta::wait_ready() {

@@ -2,9 +2,7 @@
 // dies with us.
 #pragma once
 
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "libcommon/os/process.h"
@@ -39,39 +37,19 @@ DnsPlan plan_dns(const std::vector<std::string>& host, const std::vector<std::st
 // pasta while it lives. Destroying it ends it.
 class Pasta {
  public:
-  // `directory`: ours, absolute, for the FIFO by which pasta says that it is ready and the mount point of the
-  // namespace. `netns_fd`: an open namespace file; the caller needs a mount namespace of its own.
-  static Pasta start(PastaRequest request, const std::string& directory, int netns_fd);
+  // `netns_fd`: an open namespace file. pasta gets a mount namespace of its own, in which the namespace and the file by
+  // which it says that it is ready lie where it finds them after it has dropped its rights (to nobody, for root). The
+  // caller is single-threaded and may mount: root, or uid 0 of a user namespace. Fills in `netns` and `ready_file`.
+  static Pasta start(PastaRequest request, int netns_fd);
 
   // Waits until the network is usable. Throws Unavailable with pasta's own last line when it gave up.
   void wait_ready();
   pid_t pid() const { return child_.pid(); }
-  int pidfd() const { return child_.pidfd(); }
-  // No longer ours to wait for (a loop that reaps everything does it); it still dies with this process.
-  void disown() noexcept { child_.disown(); }
 
  private:
-  // The bind mount of the namespace; kept mounted it would keep the namespace.
-  class NamespaceMount {
-   public:
-    NamespaceMount(int netns_fd, std::string target);
-    NamespaceMount(NamespaceMount&& other) noexcept : target_(std::exchange(other.target_, {})) {}
-    NamespaceMount& operator=(NamespaceMount&&) = delete;
-    ~NamespaceMount();
+  Pasta(os::Child child, os::UniqueFd ready, os::UniqueFd errors, std::vector<spec::PortMapping> ports)
+      : child_(std::move(child)), ready_(std::move(ready)), errors_(std::move(errors)), ports_(std::move(ports)) {}
 
-   private:
-    std::string target_;
-  };
-
-  Pasta(NamespaceMount mount, os::Child child, os::UniqueFd ready, os::UniqueFd errors,
-        std::vector<spec::PortMapping> ports)
-      : mount_(std::move(mount)),
-        child_(std::move(child)),
-        ready_(std::move(ready)),
-        errors_(std::move(errors)),
-        ports_(std::move(ports)) {}
-
-  NamespaceMount mount_;
   os::Child child_;
   os::UniqueFd ready_, errors_;
   std::vector<spec::PortMapping> ports_;

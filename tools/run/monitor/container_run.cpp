@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,34 +24,39 @@ namespace proa::monitor {
 ContainerRun::ContainerRun(const MonitorPlan& plan, const os::UserNamespacePlan& ids, const oci::RuntimeSpec& spec,
                            os::UniqueFd root_mount, Stdio& stdio)
     : plan_(plan), ids_(ids), stdio_(stdio), run_dir_(plan.containers.run_dir(plan.record.id)) {
-  std::array<int, 3> ends{-1, -1, -1};
-  const auto& user = spec.process->user;
-  if (!plan.record.terminal) ends = stdio.make_pipes(plan.record.stdin_open, user.uid, user.gid);
-  make_cgroup(spec);
-  if (plan.record.runtime.empty()) {
-    launch_builtin(spec, std::move(root_mount), ends);
-  } else {
-    launch_external(spec, std::move(root_mount), ends);
+  try {
+    std::array<int, 3> ends{-1, -1, -1};
+    const auto& user = spec.process->user;
+    if (!plan.record.terminal) ends = stdio.make_pipes(plan.record.stdin_open, user.uid, user.gid);
+    make_cgroup(spec);
+    if (plan.record.runtime.empty()) {
+      launch_builtin(spec, std::move(root_mount), ends);
+    } else {
+      launch_external(std::move(root_mount), ends);
+    }
+  } catch (...) {
+    release();
+    throw;
   }
   stdio.close_container_ends();
   started_ = format_rfc3339(now());
 }
 
-ContainerRun::~ContainerRun() {
-  if (external_) {
-    try {
-      external_->remove(plan_.record.id, true);
-    } catch (const Error&) {
-      // Its state is in our runtime directory, which goes as well.
-    }
+ContainerRun::~ContainerRun() { release(); }
+
+void ContainerRun::release() noexcept {
+  try {
+    if (external_) external_->remove(plan_.record.id, true);
+  } catch (const Error&) {
+    // Its state is in our runtime directory, which goes as well.
   }
   pasta_.reset();
   launched_.reset();
-  if (!cgroup_) return;
+  if (external_) ::umount2(plan_.container.file("bundle/rootfs").c_str(), MNT_DETACH);
   try {
-    cgroup_->remove();
+    if (cgroup_) cgroup_->remove();
   } catch (const Error&) {
-    // Processes that do not end yet keep the group; `system check` finds it.
+    // Processes that do not end yet keep the group.
   }
 }
 
@@ -71,7 +77,7 @@ void ContainerRun::start_network(pid_t pid) {
   request.host_loopback = mode.host_loopback;
   request.dns_forward_to = plan_.record.dns_forward;
   request.options = mode.options;
-  pasta_.emplace(network::Pasta::start(std::move(request), run_dir_, netns.get()));
+  pasta_.emplace(network::Pasta::start(std::move(request), netns.get()));
 }
 
 void ContainerRun::launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd root_mount,
@@ -102,12 +108,10 @@ void ContainerRun::launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd roo
   pidfd_ = os::UniqueFd(::fcntl(launched_->pidfd(), F_DUPFD_CLOEXEC, 3));
 }
 
-void ContainerRun::launch_external(const oci::RuntimeSpec& spec, os::UniqueFd root_mount,
-                                   const std::array<int, 3>& ends) {
-  (void)spec;
+void ContainerRun::launch_external(os::UniqueFd root_mount, const std::array<int, 3>& ends) {
+  external_.emplace(plan_.record.runtime, os::join(run_dir_, "runtime"));
   const os::Path rootfs = plan_.container.file("bundle/rootfs");
   os::attach_mount(root_mount.get(), os::open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC).get(), rootfs);
-  external_.emplace(plan_.record.runtime, os::join(run_dir_, "runtime"));
   runtime::ExternalRuntime::CreateOptions options;
   options.id = plan_.record.id;
   options.bundle = plan_.container.file("bundle");

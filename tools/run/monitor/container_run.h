@@ -35,7 +35,8 @@ class ContainerRun {
 
  private:
   void launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd root_mount, const std::array<int, 3>& ends);
-  void launch_external(const oci::RuntimeSpec& spec, os::UniqueFd root_mount, const std::array<int, 3>& ends);
+  void launch_external(os::UniqueFd root_mount, const std::array<int, 3>& ends);
+  void release() noexcept;
   void make_cgroup(const oci::RuntimeSpec& spec);
   void start_network(pid_t pid);
 
