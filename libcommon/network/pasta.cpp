@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
@@ -72,7 +73,76 @@ int become_pasta(const std::string& program, const PastaRequest& request, const 
 
 }  // namespace
 
+// One start: how the child comes by the network namespace, and what the parent does for it meanwhile.
+struct Pasta::Start {
+  std::function<os::UniqueFd(int socket)> find_namespace;  // in the child
+  std::function<void(int socket, pid_t child)> assist;     // in the parent
+};
+
 Pasta Pasta::start(PastaRequest request, int netns_fd) {
+  Start how;
+  how.find_namespace = [&](int) { return os::UniqueFd(::fcntl(netns_fd, F_DUPFD_CLOEXEC, 3)); };
+  how.assist = [](int, pid_t) {};
+  return start(std::move(request), how);
+}
+
+namespace {
+
+void expect_word(int socket) {
+  if (!os::receive_message(socket)) throw Error(ErrorCode::Unavailable, "the helper of pasta ended");
+}
+
+// A new network namespace that belongs to our user namespace, while we stay where we are.
+os::UniqueFd make_network_namespace() {
+  auto [ours, childs] = os::socket_pair();
+  os::Child child = os::fork_process([report = childs.get()] {
+    if (::unshare(CLONE_NEWNET) < 0) throw system_error("unshare network");
+    const os::UniqueFd space = os::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    const int passed[] = {space.get()};
+    os::send_message(report, "n", passed);
+    return 0;
+  });
+  childs.reset();
+  auto message = os::receive_message(ours.get());
+  child.wait();
+  if (!message || message->descriptors.empty()) throw Error(ErrorCode::Unavailable, "no network namespace was made");
+  return std::move(message->descriptors.front());
+}
+
+void write_file(const std::string& path, std::string_view text) {
+  os::write_all(os::open(path, O_WRONLY | O_CLOEXEC).get(), text, path);
+}
+
+}  // namespace
+
+std::pair<Pasta, os::UniqueFd> Pasta::start_with_namespace(PastaRequest request) {
+  os::UniqueFd space;
+  Start how;
+  how.find_namespace = [](int socket) {
+    if (::unshare(CLONE_NEWUSER) < 0) throw system_error("unshare user namespace for pasta");
+    os::send_message(socket, "u");
+    expect_word(socket);
+    os::UniqueFd made = make_network_namespace();
+    const int passed[] = {made.get()};
+    os::send_message(socket, "n", passed);
+    return made;
+  };
+  how.assist = [&](int socket, pid_t child) {
+    expect_word(socket);
+    // One id, so that pasta does not take itself for root of the first user namespace.
+    write_file(fmt::format("/proc/{}/uid_map", child), "0 0 1\n");
+    write_file(fmt::format("/proc/{}/gid_map", child), "0 0 1\n");
+    os::send_message(socket, "m");
+    if (auto message = os::receive_message(socket); message && !message->descriptors.empty()) {
+      space = std::move(message->descriptors.front());
+    }
+  };
+  Pasta pasta = start(std::move(request), how);
+  if (!space.valid()) throw Error(ErrorCode::Unavailable, "pasta: no network namespace was made");
+  return {std::move(pasta), std::move(space)};
+}
+
+Pasta Pasta::start(PastaRequest request, Start& how) {
   const auto program = os::find_program("pasta");
   if (!program) {
     throw Error(ErrorCode::Unavailable, "pasta is not installed: the container would have no network",
@@ -89,12 +159,14 @@ Pasta Pasta::start(PastaRequest request, int netns_fd) {
   os::UniqueFd errors_out(errors[0]), errors_in(errors[1]);
   auto [ours, childs] = os::socket_pair();
   const pid_t parent = ::getpid();
-  os::Child child = os::fork_process([&, report = childs.get()] {
+  os::Child child = os::fork_process([&, report = childs.get(), &ours = ours] {
+    ours.reset();
     // The kernel ends it with us. Asked for after the fork, so look whether that has happened already.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) return 1;
     try {
-      return become_pasta(*program, request, folder, netns_fd, report, errors_in.get());
+      const os::UniqueFd space = how.find_namespace(report);
+      return become_pasta(*program, request, folder, space.get(), report, errors_in.get());
     } catch (const Error& error) {
       os::write_all(errors_in.get(), error.text() + "\n", "pipe");
       return 1;
@@ -102,6 +174,7 @@ Pasta Pasta::start(PastaRequest request, int netns_fd) {
   });
   childs.reset();
   errors_in.reset();
+  how.assist(ours.get(), child.pid());
   os::UniqueFd ready;
   if (auto message = os::receive_message(ours.get()); message && !message->descriptors.empty()) {
     ready = std::move(message->descriptors.front());

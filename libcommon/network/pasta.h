@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libcommon/os/process.h"
@@ -42,6 +43,11 @@ class Pasta {
   // caller is single-threaded and may mount: root, or uid 0 of a user namespace. Fills in `netns` and `ready_file`.
   static Pasta start(PastaRequest request, int netns_fd);
 
+  // For real root, whose rights pasta would give up: then it could not enter a namespace of the first user namespace.
+  // pasta becomes root of a user namespace in which nothing else lives and to which the new network namespace belongs.
+  // Ports below net.ipv4.ip_unprivileged_port_start are out of its reach. The second: the network namespace.
+  static std::pair<Pasta, os::UniqueFd> start_with_namespace(PastaRequest request);
+
   // Waits until the network is usable. Throws Unavailable with pasta's own last line when it gave up.
   void wait_ready();
   pid_t pid() const { return child_.pid(); }
@@ -49,6 +55,8 @@ class Pasta {
  private:
   Pasta(os::Child child, os::UniqueFd ready, os::UniqueFd errors, std::vector<spec::PortMapping> ports)
       : child_(std::move(child)), ready_(std::move(ready)), errors_(std::move(errors)), ports_(std::move(ports)) {}
+  struct Start;
+  static Pasta start(PastaRequest request, Start& start);
 
   os::Child child_;
   os::UniqueFd ready_, errors_;

@@ -68,22 +68,40 @@ void ContainerRun::make_cgroup(const oci::RuntimeSpec& spec) {
   if (group) cgroup_.emplace(std::move(*group));
 }
 
-void ContainerRun::start_network(pid_t pid) {
+std::optional<network::PastaRequest> ContainerRun::network_request() const {
   const network::Mode mode = network::parse_mode(plan_.record.network);
-  if (mode.kind != network::Mode::Kind::User) return;
-  const os::UniqueFd netns = os::open_namespace(pid, CLONE_NEWNET);
+  if (mode.kind != network::Mode::Kind::User) return std::nullopt;
   network::PastaRequest request;
   request.ports = plan_.record.ports;
   request.host_loopback = mode.host_loopback;
   request.dns_forward_to = plan_.record.dns_forward;
   request.options = mode.options;
-  pasta_.emplace(network::Pasta::start(std::move(request), netns.get()));
+  return request;
+}
+
+void ContainerRun::start_network(pid_t pid) {
+  if (pasta_) return;
+  auto request = network_request();
+  if (!request) return;
+  const os::UniqueFd netns = os::open_namespace(pid, CLONE_NEWNET);
+  pasta_.emplace(network::Pasta::start(std::move(*request), netns.get()));
 }
 
 void ContainerRun::launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd root_mount,
                                   const std::array<int, 3>& ends) {
+  oci::RuntimeSpec joined;
   runtime::LaunchRequest request;
   request.spec = &spec;
+  if (auto network = network_request(); network && ids_.mode == os::IdMode::Root) {
+    auto [pasta, space] = network::Pasta::start_with_namespace(std::move(*network));
+    pasta_.emplace(std::move(pasta));
+    made_network_ = std::move(space);
+    joined = spec;
+    for (auto& one : joined.linux_.namespaces) {
+      if (one.type == "network") one.path = os::fd_path(made_network_.get());
+    }
+    request.spec = &joined;
+  }
   request.bundle = plan_.container.file("bundle");
   request.root_mount = root_mount.get();
   request.id = plan_.record.id;
@@ -109,6 +127,10 @@ void ContainerRun::launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd roo
 }
 
 void ContainerRun::launch_external(os::UniqueFd root_mount, const std::array<int, 3>& ends) {
+  if (ids_.mode == os::IdMode::Root && network_request()) {
+    throw Error(ErrorCode::Unsupported, "as root, --runtime goes with --network none or host only",
+                "leave out --runtime, or run it as an ordinary user");
+  }
   external_.emplace(plan_.record.runtime, os::join(run_dir_, "runtime"));
   const os::Path rootfs = plan_.container.file("bundle/rootfs");
   os::attach_mount(root_mount.get(), os::open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC).get(), rootfs);

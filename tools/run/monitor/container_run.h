@@ -38,6 +38,7 @@ class ContainerRun {
   void launch_external(os::UniqueFd root_mount, const std::array<int, 3>& ends);
   void release() noexcept;
   void make_cgroup(const oci::RuntimeSpec& spec);
+  std::optional<network::PastaRequest> network_request() const;
   void start_network(pid_t pid);
 
   const MonitorPlan& plan_;
@@ -48,6 +49,7 @@ class ContainerRun {
   std::optional<runtime::Launched> launched_;
   std::optional<runtime::ExternalRuntime> external_;
   std::optional<network::Pasta> pasta_;
+  os::UniqueFd made_network_;  // real root: made before the container, which joins it
   pid_t pid_ = -1;
   os::UniqueFd pidfd_;
   std::string started_;
