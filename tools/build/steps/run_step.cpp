@@ -122,8 +122,8 @@ void run_command(Session& session, Progress& progress, const RunSettings& settin
   launch.emulate_single_id = session.plan().mode == os::IdMode::Single;
   launch.seccomp_cache = runtime::default_seccomp_cache();
   launch.parent_death_signal = SIGKILL;
-  std::string network_folder = session.scratch_dir("network");
-  launch.on_namespaces = [&](pid_t init) { network.attach(init, network_folder); };
+  network.prepare(generated.spec);
+  launch.on_namespaces = [&](pid_t init) { network.attach(init); };
   runtime::Launched launched = runtime::launch(launch);
   launched.wait_ready();
   network.wait_ready();

@@ -1,8 +1,9 @@
 #include "tools/build/steps/step_network.h"
 
 #include <sched.h>
-#include <sys/mount.h>
+#include <unistd.h>
 
+#include "libcommon/os/idmap.h"
 #include "libcommon/os/namespaces.h"
 
 namespace proa::build {
@@ -23,24 +24,29 @@ StepNetwork::StepNetwork(NetworkChoice choice, const std::vector<std::string>& d
   resolv_.nameservers = dns_.nameservers;
 }
 
-StepNetwork::~StepNetwork() {
-  pasta_.reset();
-  // Where pasta found the namespace: a mount point would keep the folder from being removed.
-  if (!netns_mount_.empty()) ::umount2(netns_mount_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
-}
-
 std::string StepNetwork::hosts_base() const {
   if (choice_ != NetworkChoice::Host) return "";
   return os::try_read_file("/etc/hosts", kMaxEtcFile).value_or("");
 }
 
-void StepNetwork::attach(pid_t init, const std::string& directory) {
-  if (choice_ != NetworkChoice::Default) return;
+void StepNetwork::attach(pid_t init) {
+  if (choice_ != NetworkChoice::Default || pasta_) return;
   network::PastaRequest request;
   request.dns_forward_to = dns_.forward_to;
-  netns_mount_ = os::join(directory, "netns");
   os::UniqueFd netns = os::open_namespace(init, CLONE_NEWNET);
-  pasta_.emplace(network::Pasta::start(std::move(request), directory, netns.get()));
+  pasta_.emplace(network::Pasta::start(std::move(request), netns.get()));
+}
+
+void StepNetwork::prepare(oci::RuntimeSpec& spec) {
+  if (choice_ != NetworkChoice::Default || ::geteuid() != 0 || os::in_user_namespace()) return;
+  network::PastaRequest request;
+  request.dns_forward_to = dns_.forward_to;
+  auto [pasta, space] = network::Pasta::start_with_namespace(std::move(request));
+  pasta_.emplace(std::move(pasta));
+  namespace_ = std::move(space);
+  for (auto& one : spec.linux_.namespaces) {
+    if (one.type == "network") one.path = os::fd_path(namespace_.get());
+  }
 }
 
 void StepNetwork::wait_ready() {

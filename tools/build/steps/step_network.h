@@ -16,7 +16,6 @@ class StepNetwork {
   // `dns`: name servers asked for; those of the host when empty.
   StepNetwork(NetworkChoice choice, const std::vector<std::string>& dns);
   StepNetwork(const StepNetwork&) = delete;
-  ~StepNetwork();
 
   bool shares_host() const { return choice_ == NetworkChoice::Host; }
   // What the step's resolv.conf says; search domains and options are the host's.
@@ -24,8 +23,10 @@ class StepNetwork {
   // The lines that the step's /etc/hosts begins with.
   std::string hosts_base() const;
   // Begins to connect the network namespace of a step's first process to the user's network. Early in its life: later
-  // it may not be looked into any more. `directory`: ours, for this step.
-  void attach(pid_t init, const std::string& directory);
+  // it may not be looked into any more.
+  void attach(pid_t init);
+  // Real root: the namespace is made first, and the step joins it.
+  void prepare(oci::RuntimeSpec& spec);
   void wait_ready();
 
  private:
@@ -33,7 +34,7 @@ class StepNetwork {
   runtime::ResolvConf resolv_;
   network::DnsPlan dns_;
   std::optional<network::Pasta> pasta_;
-  std::string netns_mount_;
+  os::UniqueFd namespace_;
 };
 
 }  // namespace proa::build
