@@ -371,6 +371,8 @@ Generated generate(const ContainerSpec& spec, const HostFacts& facts) {
   result.linux_.resources->devices = spec.device_cgroup_rules;
   for (const auto& [key, value] : spec.sysctls) check_sysctl(key, value, result);
   result.linux_.sysctl = spec.sysctls;
+  // As docker does: below its own network a service of an image's ordinary user may listen on port 80 (Linux 4.11).
+  if (spec.net.kind == Kind::Private) result.linux_.sysctl.emplace("net.ipv4.ip_unprivileged_port_start", "0");
   result.annotations = spec.annotations;
   // Shows mistakes here, where nothing was touched yet.
   plan_mounts(result, {facts.in_user_namespace, facts.mapped_ids, facts.cgroup_v2});
