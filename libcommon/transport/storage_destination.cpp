@@ -141,9 +141,9 @@ class StorageDestination final : public ImageDestination {
       PROA_CHECK(plan.use.diff_id && plan.use.chain_id && plan.use.all_diff_ids);
       return put_layer(plan, blob, content, stop);
     } catch (const Error& error) {
-      // The user will try again: what was complete so far need not come a second time.
-      if (error.code() == ErrorCode::Unavailable || error.code() == ErrorCode::Cancelled)
-        transaction_.keep_for_resume();
+      // The user will try again: what was complete so far need not come a second time. (Being stopped is no reason of
+      // its own: that happens to the other layers when one of them is wrong.)
+      if (error.code() == ErrorCode::Unavailable) transaction_.keep_for_resume();
       throw;
     }
   }
