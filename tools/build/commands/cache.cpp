@@ -7,7 +7,9 @@
 #include "libcommon/base/bytes.h"
 #include "libcommon/cli/table.h"
 #include "libcommon/config/paths.h"
+#include "libcommon/os/dir.h"
 #include "libcommon/os/idmap.h"
+#include "libcommon/os/lock.h"
 #include "libcommon/store/gc.h"
 #include "libcommon/store/store.h"
 #include "libcommon/store/writer.h"
@@ -42,11 +44,23 @@ cli::ExitCode list(cli::Context&, const CacheOptions& options) {
   return 0;
 }
 
+// Folders of RUN --mount=type=cache, but for those that a step has mounted now. Locks are never unlinked.
+void remove_cache_mounts(const os::Path& folder) {
+  if (!os::exists(folder)) return;
+  for (const std::string& name : os::list_dir(folder)) {
+    if (name.ends_with(".lock")) continue;
+    os::Path path = os::join(folder, name);
+    if (os::FileLock::try_acquire(path + ".lock", os::FileLock::Mode::Exclusive)) os::remove_tree(path);
+  }
+}
+
 cli::ExitCode prune(cli::Context&, const CacheOptions& options) {
-  auto store = store::Store::try_open(paths_of(options).data);
+  config::Paths paths = paths_of(options);
   store::GcReport report;
-  if (store) {
-    os::enter_user_namespace(os::plan_user_namespace());
+  // Files of subordinate ids can be removed inside only.
+  os::enter_user_namespace(os::plan_user_namespace());
+  remove_cache_mounts(os::join(paths.cache, "build"));
+  if (auto store = store::Store::try_open(paths.data)) {
     store::remove_cached(*store, {});
     report = store::collect(*store);
   }
