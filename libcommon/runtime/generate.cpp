@@ -129,7 +129,8 @@ void add_system_mounts(oci::RuntimeSpec& out, const ContainerSpec& spec, const H
   mounts.push_back({"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", access}, {}, {}});
   if (spec.ipc.kind == Kind::Host) {
     mounts.push_back({"/dev/shm", "bind", "/dev/shm", {"rbind", "nosuid", "noexec", "nodev"}, {}, {}});
-    mounts.push_back({"/dev/mqueue", "bind", "/dev/mqueue", {"rbind", "nosuid", "noexec", "nodev"}, {}, {}});
+    if (facts.mqueue)
+      mounts.push_back({"/dev/mqueue", "bind", "/dev/mqueue", {"rbind", "nosuid", "noexec", "nodev"}, {}, {}});
   } else {
     mounts.push_back({"/dev/shm",
                       "tmpfs",

@@ -25,6 +25,7 @@ struct HostFacts {
   std::vector<std::string> cgroup_controllers;  // delegated to us
   os::CapSet capabilities = 0;                  // known to the kernel
   bool apparmor = false, selinux = false;
+  bool mqueue = true;         // the host has /dev/mqueue
   std::string terminal_type;  // the client's TERM
   // Device nodes for --privileged and --device, with their numbers: filled by gather_host_facts(spec).
   std::vector<HostDevice> devices;

@@ -69,6 +69,7 @@ HostFacts gather_host_facts(const ContainerSpec& spec, const os::UserNamespacePl
     facts.cgroup_v2 = cgroups.unified;
     facts.cgroup_controllers = cgroups.controllers;
   }
+  if (spec.ipc.kind == NamespaceChoice::Kind::Host) facts.mqueue = os::exists("/dev/mqueue");
   if (!spec.apparmor_profile.empty()) facts.apparmor = os::exists("/sys/kernel/security/apparmor/profiles");
   if (!spec.selinux_label.empty()) facts.selinux = os::exists("/sys/fs/selinux/enforce");
   if (const char* term = std::getenv("TERM"); term != nullptr && spec.terminal) facts.terminal_type = term;

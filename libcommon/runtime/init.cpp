@@ -86,11 +86,10 @@ void set_names(const LaunchPlan& plan) {
 
 // Everything in the host's view of files; at the end the root is the container's. Returns {master, slave} of its
 // terminal.
-std::pair<os::UniqueFd, os::UniqueFd> build_root(const LaunchPlan& plan, InitStep& step) {
+std::pair<os::UniqueFd, os::UniqueFd> build_root(const LaunchPlan& plan, RootBuilder& root, InitStep& step) {
   const auto& spec = *plan.spec;
-  RootBuilder root(spec, plan.request.bundle, plan.in_user_namespace);
   step = InitStep::Root;
-  root.attach_root(plan.request.root_mount, spec.root_path);
+  root.attach_root();
   step = InitStep::Mounts;
   root.mount_all(plan.mounts);
   step = InitStep::Devices;
@@ -128,6 +127,12 @@ void set_up(const LaunchPlan& plan, MessageSocket& channel, InitStep& step) {
     channel.send(Message::Namespaces);
     expect(channel, Message::Continue);
   }
+  RootBuilder root(*plan.spec, plan.request.bundle, plan.in_user_namespace);
+  step = InitStep::Root;
+  root.open_root(plan.request.root_mount, plan.spec->root_path);
+  step = InitStep::Mounts;
+  root.open_sources(plan.mounts);
+  step = InitStep::IdMaps;
   become_namespace_root(plan);
   step = InitStep::Keyring;
   if (plan.request.new_keyring) new_keyring(plan.request.id);
@@ -137,7 +142,7 @@ void set_up(const LaunchPlan& plan, MessageSocket& channel, InitStep& step) {
   set_names(plan);
   step = InitStep::Network;
   if (plan.own_network) raise_loopback();
-  auto [master, slave] = build_root(plan, step);
+  auto [master, slave] = build_root(plan, root, step);
   step = InitStep::Console;
   set_stdio(plan.process, slave.get());
   step = InitStep::Limits;

@@ -62,7 +62,7 @@ bool may_make_devices(const oci::RuntimeSpec& spec) {
 RootBuilder::RootBuilder(const oci::RuntimeSpec& spec, std::string bundle, bool in_user_namespace)
     : spec_(spec), bundle_(std::move(bundle)), in_user_namespace_(in_user_namespace) {}
 
-void RootBuilder::attach_root(int root_mount, const std::string& root_path) {
+void RootBuilder::open_root(int root_mount, const std::string& root_path) {
   bool shared = std::any_of(spec_.mounts.begin(), spec_.mounts.end(), [](const auto& mount) {
     return std::any_of(mount.options.begin(), mount.options.end(),
                        [](const auto& option) { return option == "shared" || option == "rshared"; });
@@ -79,6 +79,16 @@ void RootBuilder::attach_root(int root_mount, const std::string& root_path) {
   } else {
     root_mount_ = os::clone_mount(source_path(root_path, bundle_), true);
   }
+}
+
+void RootBuilder::open_sources(const std::vector<MountStep>& steps) {
+  for (const auto& step : steps) {
+    bool bind = step.kind == MountStep::Kind::Bind;
+    sources_.push_back(bind ? os::clone_mount(source_path(step.source, bundle_), step.recursive) : UniqueFd());
+  }
+}
+
+void RootBuilder::attach_root() {
   std::uint64_t propagation = MS_PRIVATE;
   if (spec_.linux_.rootfs_propagation.ends_with("slave")) propagation = MS_SLAVE;
   if (spec_.linux_.rootfs_propagation.ends_with("shared")) propagation = MS_SHARED;
@@ -170,8 +180,7 @@ void RootBuilder::mount_filesystem(const MountStep& step) {
   attach(step, std::move(mount), on.get());
 }
 
-void RootBuilder::mount_bind(const MountStep& step) {
-  UniqueFd tree = os::clone_mount(source_path(step.source, bundle_), step.recursive);
+void RootBuilder::mount_bind(const MountStep& step, UniqueFd tree) {
   struct stat info = status_of(tree.get(), step.source);
   UniqueFd on = target(step, S_ISDIR(info.st_mode));
   // Private unless asked for otherwise, so that unmounting inside does not reach the host.
@@ -200,10 +209,11 @@ void RootBuilder::mount_cgroup(const MountStep& step) {
 }
 
 void RootBuilder::mount_all(const std::vector<MountStep>& steps) {
-  for (const auto& step : steps) {
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto& step = steps[i];
     While mounting{[&] { return fmt::format("mounting {}", step.target); }};
     if (step.kind == MountStep::Kind::Bind) {
-      mount_bind(step);
+      mount_bind(step, std::move(sources_.at(i)));
     } else if (step.kind == MountStep::Kind::Cgroup) {
       mount_cgroup(step);
     } else {
@@ -220,7 +230,7 @@ void RootBuilder::mount_all(const std::vector<MountStep>& steps) {
         bind.source = step.type == "sysfs" ? "/sys" : "/dev/mqueue";
         bind.recursive = true;
         bind.recursive_set = step.set;
-        mount_bind(bind);
+        mount_bind(bind, os::clone_mount(bind.source, true));
       }
     }
   }

@@ -18,7 +18,11 @@ class RootBuilder {
   // `root_mount` is a detached mount or -1: then `root_path` is taken, with what is mounted below.
   RootBuilder(const oci::RuntimeSpec& spec, std::string bundle, bool in_user_namespace);
 
-  void attach_root(int root_mount, const std::string& root_path);
+  // Take what comes from outside, the root and then the sources of binds, as detached mounts. They run while we still
+  // have the caller's user id, to whom alone such files may be readable.
+  void open_root(int root_mount, const std::string& root_path);
+  void open_sources(const std::vector<MountStep>& steps);
+  void attach_root();
   void mount_all(const std::vector<MountStep>& steps);
   void make_devices();
   // A new terminal from the container's devpts: the slave becomes /dev/console; returns {master, slave}.
@@ -33,7 +37,7 @@ class RootBuilder {
   os::UniqueFd target(const MountStep& step, bool directory) const;
   os::UniqueFd pure_directory(const std::string& name) const;
   void mount_filesystem(const MountStep& step);
-  void mount_bind(const MountStep& step);
+  void mount_bind(const MountStep& step, os::UniqueFd tree);
   void mount_cgroup(const MountStep& step);
   void attach(const MountStep& step, os::UniqueFd mount, int target_fd);
   void make_device(int dev, const oci::RuntimeDevice& device);
@@ -47,6 +51,7 @@ class RootBuilder {
   bool own_dev_ = false;  // /dev is a tmpfs of ours
   bool dev_read_only_ = false;
   os::UniqueFd root_mount_;
+  std::vector<os::UniqueFd> sources_;  // one for each step, valid for binds
   std::optional<os::Dir> root_;
   os::UniqueFd proc_, devpts_, null_device_;
 };

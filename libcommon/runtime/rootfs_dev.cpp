@@ -65,6 +65,7 @@ void RootBuilder::bind_device(const oci::RuntimeDevice& device, int directory, c
                                                         device.type, device.major, device.minor));
   }
   UniqueFd file(::openat(directory, name.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!file.valid() && errno == EEXIST) return;  // bound there by a mount already
   if (!file.valid()) throw system_error("create " + device.path);
   os::attach_mount(os::clone_mount_fd(source.get(), false, device.path).get(), file.get(), device.path);
 }
@@ -82,6 +83,7 @@ void RootBuilder::make_device(int dev, const oci::RuntimeDevice& device) {
   mode_t mode = device.file_mode.value_or(0666);
   if (::mknodat(dev, name.c_str(), type | (mode & 07777),
                 makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor))) != 0) {
+    if (errno == EEXIST) return;
     if (errno == EPERM && is_node) return bind_device(device, dev, name);
     throw system_error("mknod " + device.path);
   }
