@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -101,6 +102,9 @@ bool Monitor::bring_up() {
   oci::RuntimeSpec spec = is_new ? make_spec(plan_, ids_, root.get(), note) : read_bundle(plan_);
   if (is_new) {
     write_bundle(plan_, spec);
+    // A client that was killed wants nothing any more; its container must not turn up after others have looked.
+    pollfd client{first_client_->socket.get(), 0, 0};
+    if (::poll(&client, 1, 0) > 0) throw Error(ErrorCode::Cancelled, "the client is gone");
     plan_.containers.publish(plan_.container, plan_.record);
     published_ = true;
   }
@@ -146,7 +150,7 @@ void Monitor::fail(const std::exception& error) {
   stdio_.reset();
   try {
     if (!published_) {
-      plan_.containers.erase(plan_.container);
+      plan_.containers.remove(plan_.container, "");  // the name may be another's
     } else if (plan_.record.auto_remove) {
       plan_.containers.remove(plan_.container, plan_.record.name);
     }
