@@ -238,7 +238,16 @@ void RootBuilder::mount_all(const std::vector<MountStep>& steps) {
 
 int RootBuilder::proc() {
   // A spec without /proc still gets its sysctls through a procfs of its own namespace.
-  if (!proc_.valid()) proc_ = os::new_filesystem("proc", {}, 0);
+  if (proc_.valid()) return proc_.get();
+  try {
+    proc_ = os::new_filesystem("proc", {}, 0);
+  } catch (const Error& error) {
+    if (error.error_number() != EPERM) throw;
+    // The host's pid namespace, seen from a user namespace: then it is the host's own procfs, which we still see.
+    proc_ = os::open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct statfs status {};
+    if (::fstatfs(proc_.get(), &status) < 0 || status.f_type != PROC_SUPER_MAGIC) throw;
+  }
   return proc_.get();
 }
 

@@ -92,7 +92,7 @@ int info(cli::Context&, const FormatOptions& options) {
   Json id_json = {
       {"mode", mode_name(ids.mode)}, {"uids", os::id_map_size(ids.uids)}, {"gids", os::id_map_size(ids.gids)}};
   if (!ids.reason.empty()) id_json["note"] = ids.reason;
-  if (!ids.hint.empty()) id_json["hint"] = ids.hint;
+  if (!ids.reason.empty() && !ids.hint.empty()) id_json["hint"] = ids.hint;
   const Json object = {{"version", {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}}},
                        {"host",
                         {{"arch", oci::Platform::host().architecture},

@@ -89,6 +89,8 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   plan.lowers = std::move(image.lowers);
   plan.spec = std::move(spec);
   plan.user = options.user.value_or(image.config.user);
+  // Who keeps his id wants to be himself.
+  if (plan.user.empty() && options.userns == "keep-id") plan.user = fmt::format("{}:{}", ::getuid(), ::getgid());
   plan.group_add = options.group_add;
   plan.new_volumes = std::move(new_volumes);
   if (const char* term = ::getenv("TERM")) plan.terminal_type = term;
