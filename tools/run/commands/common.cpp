@@ -55,7 +55,7 @@ int for_each(const engine::Containers& containers, const Selection& selection, b
   }
   if (selection.all) {
     for (auto& container : containers.list()) {
-      if (running_only && !engine::look_at(container).running()) continue;
+      if (running_only && !engine::look_at(container).active()) continue;
       const std::string id = container.id();
       act(id, [&] { return std::move(container); });
     }

@@ -30,7 +30,7 @@ Json state_json(const Snapshot& s) {
   return {{"Status", engine::status_word(s.status)},
           {"Running", running},
           {"Paused", s.status == Status::Paused},
-          {"Restarting", false},
+          {"Restarting", s.status == Status::Restarting},
           {"OOMKilled", s.exit && s.exit->oom_killed},
           {"Dead", s.status == Status::Damaged},
           {"Pid", running ? s.state->pid : 0},
@@ -139,7 +139,9 @@ Json inspect_container(const engine::Container& container) {
           {"Image", r.image_id},
           {"ImageName", r.image},
           {"Name", r.name},
-          {"RestartCount", s.state ? s.state->restarts : 0},
+          {"RestartCount", s.state  ? s.state->restarts
+                           : s.exit ? s.exit->restarts
+                                    : 0},
           {"Driver", "overlay"},
           {"OCIRuntime", r.runtime.empty() ? "proa" : r.runtime},
           {"OCIConfigPath", container.file("bundle/config.json")},

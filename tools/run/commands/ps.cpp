@@ -40,6 +40,8 @@ std::string status_text(const Snapshot& s) {
       return "Up " + ago(s.state->started);
     case Status::Paused:
       return "Up " + ago(s.state->started) + " (Paused)";
+    case Status::Restarting:
+      return fmt::format("Restarting ({}) {} ago", s.exit->exit_code, ago(s.exit->finished));
     case Status::Exited:
       return fmt::format("Exited ({}) {} ago", s.exit->exit_code, ago(s.exit->finished));
     case Status::Lost:
@@ -110,7 +112,9 @@ Json row_of(const Snapshot& s, const PsOptions& options) {
       {"ExitedAt", s.exit ? s.exit->finished : ""},
       {"Exited", s.status == Status::Exited || s.status == Status::Lost},
       {"ExitCode", s.exit ? s.exit->exit_code : 0},
-      {"Restarts", s.state ? s.state->restarts : 0},
+      {"Restarts", s.state  ? s.state->restarts
+                   : s.exit ? s.exit->restarts
+                            : 0},
       {"Pod", ""},
       {"PodName", ""},
       {"IsInfra", false},
@@ -165,7 +169,7 @@ std::vector<Snapshot> select(const engine::Containers& containers, const PsOptio
   std::vector<Snapshot> chosen;
   for (const auto& container : containers.list()) {
     Snapshot snapshot = engine::look_at(container);
-    if ((all || snapshot.running()) && passes(snapshot, options.filter)) chosen.push_back(std::move(snapshot));
+    if ((all || snapshot.active()) && passes(snapshot, options.filter)) chosen.push_back(std::move(snapshot));
   }
   std::sort(chosen.begin(), chosen.end(),
             [](const Snapshot& a, const Snapshot& b) { return a.record.created > b.record.created; });

@@ -87,7 +87,7 @@ std::uint64_t prune_containers(const engine::Containers& containers) {
   bool any = false;
   for (auto& container : containers.list()) {
     const auto snapshot = engine::look_at(container);
-    if (snapshot.running() || container.alive()) continue;
+    if (snapshot.active() || container.alive()) continue;
     const std::uint64_t size = tree_size(container.path());
     const std::string id = container.id();
     engine::remove(containers, std::move(container), {});

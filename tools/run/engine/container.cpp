@@ -34,7 +34,7 @@ std::string loss_reason(const RunState& state) {
 void find_status(const Container& container, Snapshot& snapshot) {
   snapshot.exit = container.exit();
   if (snapshot.exit) {
-    snapshot.status = Status::Exited;
+    snapshot.status = snapshot.exit->restarting && container.alive() ? Status::Restarting : Status::Exited;
     return;
   }
   const bool alive = container.alive();
@@ -60,6 +60,8 @@ std::string_view status_word(Status status) {
       return "running";
     case Status::Paused:
       return "paused";
+    case Status::Restarting:
+      return "restarting";
     case Status::Exited:
     case Status::Lost:
       return "exited";

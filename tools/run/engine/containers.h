@@ -21,6 +21,7 @@ enum class Status {
   Created,
   Running,
   Paused,
+  Restarting,  // it ended, and its monitor waits before it starts it again
   Exited,
   Lost,     // it ran, and nobody was left to record the end: the monitor was killed, or the machine restarted
   Damaged,  // its record cannot be read
@@ -65,6 +66,8 @@ struct Snapshot {
   std::string problem;  // Lost and Damaged: what is known
 
   bool running() const { return status == Status::Running || status == Status::Paused; }
+  // A monitor looks after it.
+  bool active() const { return running() || status == Status::Restarting; }
 };
 Snapshot look_at(const Container& container);
 

@@ -62,7 +62,7 @@ LiveLock take_lock(const Container& container) {
 monitor::MonitorPlan plan_start(const Containers& containers, Container container) {
   const Snapshot snapshot = look_at(container);
   if (snapshot.status == Status::Damaged) throw Error(ErrorCode::Corrupt, snapshot.problem, "remove it: `proa rm -f`");
-  if (snapshot.running()) {
+  if (snapshot.active()) {
     throw Error(ErrorCode::InUse, fmt::format("container {} is already running", snapshot.record.name));
   }
   LiveLock lock = take_lock(container);
@@ -110,7 +110,7 @@ int wait(const Containers& containers, const Container& container) {
 
 void remove(const Containers& containers, Container container, const RemoveOptions& options) {
   const Snapshot snapshot = look_at(container);
-  if (snapshot.running() && !options.force) {
+  if (snapshot.active() && !options.force) {
     throw Error(ErrorCode::InUse, fmt::format("container {} is running", snapshot.record.name),
                 "stop it first (`proa stop`), or use --force");
   }

@@ -99,6 +99,8 @@ void visit_exit(auto& e, Visit visit) {
   visit("finished", e.finished);
   visit("oom_killed", e.oom_killed);
   visit("error", e.error);
+  visit("restarting", e.restarting);
+  visit("restarts", e.restarts);
 }
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }

@@ -74,6 +74,8 @@ struct ExitRecord {
   std::string started, finished;
   bool oom_killed = false;
   std::string error;
+  bool restarting = false;  // the monitor is about to start it again
+  int restarts = 0;
 
   std::string encode() const;
   static ExitRecord parse(std::string_view json);

@@ -194,9 +194,12 @@ void Monitor::on_exit() {
   last_exit_.started = run_->started();
   last_exit_.finished = format_rfc3339(now());
   last_exit_.oom_killed = run_->was_oom_killed();
+  last_exit_.restarts = restarts_;
   if (!wants_restart(last_exit_.exit_code)) return finish(last_exit_);
 
+  last_exit_.restarting = true;
   plan_.container.write_exit(last_exit_);
+  last_exit_.restarting = false;
   run_.reset();
   stdio_.reset();
   if (std::chrono::steady_clock::now() - run_began_ > kLongRun) restart_delay_ = milliseconds(100);
