@@ -79,6 +79,14 @@ TEST_F(ContainersTest, WhatIsBeingMadeIsInNoListAndSweptOnlyWhenItsMakerIsDead) 
   EXPECT_TRUE(os::list_dir(os::join(root_, "data/containers")).empty());
 }
 
+TEST_F(ContainersTest, ARemovalThatDiedIsFinishedWithItsName) {
+  Container container = make('a', "web");
+  containers_->hide(container, "");  // killed before the name went
+  containers_->sweep();
+  EXPECT_TRUE(os::list_dir(os::join(root_, "data/containers")).empty());
+  EXPECT_TRUE(os::list_dir(os::join(root_, "data/names")).empty());
+}
+
 TEST_F(ContainersTest, StatusFollowsTheRecordsAndTheLock) {
   const Container container = make('a', "web");
   EXPECT_EQ(look_at(container).status, Status::Created);

@@ -47,6 +47,15 @@ std::optional<LiveLock> take_lock_of(int folder) {
   }
 }
 
+// Empty when the record was not written yet, or cannot be read.
+std::string name_in_record(const Container& container) {
+  try {
+    return container.record().name;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 Containers::Containers(config::Paths paths)
@@ -194,9 +203,9 @@ void Containers::sweep() const {
     if (!fd) continue;
     const auto lock = take_lock_of(fd->get());
     if (!lock) continue;
-    const Container leftover(name.substr(1), std::move(path), std::move(*fd));
+    Container leftover(name.substr(1), std::move(path), std::move(*fd));
     log::debug("removing what is left of container " + leftover.id());
-    if (auto store = store::Store::try_open(paths_.data)) store::remove_use(*store, leftover.id());
+    hide(leftover, name_in_record(leftover));
     erase(leftover);
   }
 }
