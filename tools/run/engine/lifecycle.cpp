@@ -17,7 +17,6 @@
 
 namespace proa::engine {
 
-using monitor::Failure;
 using monitor::message;
 
 namespace {
