@@ -68,7 +68,8 @@ void set_up(const ExecPlan& plan, MessageSocket& channel, InitStep& step) {
 
 // Joins everything in a process of its own, since the pid namespace takes effect for its children only. The container's
 // processes could look into it from the moment it is inside, hence not dumpable from before.
-[[noreturn]] void intermediate(const ExecPlan& plan, MessageSocket& theirs) {
+// It has a channel of its own, on which the other process cannot overtake it.
+[[noreturn]] void intermediate(const ExecPlan& plan, MessageSocket& theirs, MessageSocket& reporter) {
   InitStep step = InitStep::Limits;
   try {
     set_oom_score(plan.process);
@@ -84,11 +85,14 @@ void set_up(const ExecPlan& plan, MessageSocket& channel, InitStep& step) {
     }
     step = InitStep::Clone;
     pid_t pid = clone_process(CLONE_PARENT, nullptr, plan.cgroup.get());
-    if (pid == 0) exec_process(plan, std::move(theirs));
-    theirs.send(Message::Spawned, std::to_string(pid));
+    if (pid == 0) {
+      reporter.close();
+      exec_process(plan, std::move(theirs));
+    }
+    reporter.send(Message::Spawned, std::to_string(pid));
     ::_exit(0);
   } catch (const std::exception& error) {
-    theirs.send_failure(step, error);
+    reporter.send_failure(step, error);
   }
   ::_exit(1);
 }
@@ -105,15 +109,18 @@ Launched exec_in_container(const ExecRequest& request) {
     plan.cgroup = os::open(request.cgroup_directory, O_RDONLY | O_DIRECTORY);
   }
   auto [ours, theirs] = MessageSocket::make_pair();
+  auto [report, reporter] = MessageSocket::make_pair();
   int fd = -1;
   pid_t helper = clone_process(0, &fd);
   if (helper == 0) {
     ours.close();
-    intermediate(plan, theirs);
+    report.close();
+    intermediate(plan, theirs, reporter);
   }
   os::Child joiner(helper, os::UniqueFd(fd));
   theirs.close();
-  auto spawned = ours.receive_or_throw();
+  reporter.close();
+  auto spawned = report.receive_or_throw();
   auto pid = spawned && spawned->kind == Message::Spawned ? parse_integer<pid_t>(spawned->payload) : std::nullopt;
   if (!pid)
     throw LaunchError(InitStep::Clone, ErrorCode::Internal, 125, "the process in the container was not started");

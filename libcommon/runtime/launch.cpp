@@ -88,9 +88,12 @@ namespace {
 // A process in between joins the user and pid namespaces, which only take effect for its children; the init becomes our
 // child.
 pid_t clone_through_intermediate(const LaunchPlan& plan, MessageSocket& ours, MessageSocket& theirs) {
+  // A channel of its own, on which the init cannot overtake it.
+  auto [report, reporter] = MessageSocket::make_pair();
   int pidfd = -1;
   pid_t helper = clone_process(0, &pidfd);
   if (helper == 0) {
+    report.close();
     InitStep step = InitStep::JoinNamespaces;
     try {
       for (int flag : {CLONE_NEWUSER, CLONE_NEWPID}) {
@@ -102,18 +105,20 @@ pid_t clone_through_intermediate(const LaunchPlan& plan, MessageSocket& ours, Me
       pid_t init = clone_process(plan.clone_flags | CLONE_PARENT, nullptr, plan.cgroup.get());
       if (init == 0) {
         ours.close();
+        reporter.close();
         container_init(plan, std::move(theirs));
       }
-      theirs.send(Message::Spawned, std::to_string(init));
+      reporter.send(Message::Spawned, std::to_string(init));
       ::_exit(0);
     } catch (const std::exception& error) {
-      theirs.send_failure(step, error);
+      reporter.send_failure(step, error);
     }
     ::_exit(1);
   }
   os::Child intermediate(helper, os::UniqueFd(pidfd));
   theirs.close();
-  auto spawned = ours.receive_or_throw();
+  reporter.close();
+  auto spawned = report.receive_or_throw();
   intermediate.wait();
   auto pid = spawned && spawned->kind == Message::Spawned ? parse_integer<pid_t>(spawned->payload) : std::nullopt;
   if (!pid) throw LaunchError(InitStep::Clone, ErrorCode::Internal, 125, "container init was not started");

@@ -18,6 +18,7 @@
 #include "libcommon/base/random.h"
 #include "libcommon/os/file.h"
 #include "libcommon/runtime/seccomp.h"
+#include "libcommon/runtime/seccomp_shrink.h"
 
 namespace proa::runtime {
 namespace {
@@ -29,7 +30,7 @@ using Context = std::unique_ptr<void, ReleaseFilter>;
 
 constexpr std::uint64_t kMaxCacheFile = 4u << 20;
 constexpr std::size_t kMaxInstructions = BPF_MAXINSNS;
-constexpr std::string_view kMagic = "proa seccomp 1\n";
+constexpr std::string_view kMagic = "proa seccomp 2\n";
 
 std::uint32_t action_of(const std::string& name, std::optional<unsigned> errno_ret) {
   if (name == "SCMP_ACT_ALLOW") return SCMP_ACT_ALLOW;
@@ -206,10 +207,7 @@ Bpf compile_rules(const oci::SeccompProfile& profile, std::uint32_t default_acti
   return program;
 }
 
-}  // namespace
-
-Bpf compile_seccomp(const oci::SeccompProfile& profile) {
-  While compiling{"compiling the seccomp profile"};
+Bpf compile_as_written(const oci::SeccompProfile& profile) {
   std::vector<oci::SeccompRule> rules, refusals;
   for (const auto& rule : profile.syscalls) split_rule(profile, rule, rules, refusals);
   if (looks_at_sockets(profile)) refuse_socketcall(refusals);
@@ -226,6 +224,30 @@ Bpf compile_seccomp(const oci::SeccompProfile& profile) {
   if (first.size() > kMaxInstructions)
     throw Error(ErrorCode::Unsupported, "the seccomp profile is too large for the kernel");
   return first;
+}
+
+// The rules for calls that some rule looks at the arguments of.
+oci::SeccompProfile rules_with_arguments(const oci::SeccompProfile& profile) {
+  // The 32-bit socketcall and ipc stand for several calls, and libseccomp gives them rules by itself.
+  std::vector<std::string> names{"socketcall", "ipc"};
+  for (const auto& rule : profile.syscalls) {
+    if (!rule.args.empty()) names.insert(names.end(), rule.names.begin(), rule.names.end());
+  }
+  oci::SeccompProfile part = profile;
+  for (auto& rule : part.syscalls) {
+    std::erase_if(rule.names,
+                  [&](const auto& name) { return std::find(names.begin(), names.end(), name) == names.end(); });
+  }
+  std::erase_if(part.syscalls, [](const auto& rule) { return rule.names.empty(); });
+  return part;
+}
+
+}  // namespace
+
+Bpf compile_seccomp(const oci::SeccompProfile& profile) {
+  While compiling{"compiling the seccomp profile"};
+  Bpf full = compile_as_written(profile);
+  return shrink_filter(full, compile_as_written(rules_with_arguments(profile)));
 }
 
 Bpf load_seccomp(const oci::SeccompProfile& profile, const std::string& cache_directory) {

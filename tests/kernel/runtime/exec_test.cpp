@@ -46,8 +46,9 @@ class Exec : public ::testing::Test {
           int code = joined.child().wait().to_exit_code();
           if (master.valid()) {
             char buffer[4096];
-            ssize_t got = ::read(master.get(), buffer, sizeof buffer);
-            if (got > 0) os::write_all(out.get(), std::string_view(buffer, static_cast<std::size_t>(got)), "out");
+            for (ssize_t got; (got = ::read(master.get(), buffer, sizeof buffer)) > 0;) {
+              os::write_all(out.get(), std::string_view(buffer, static_cast<std::size_t>(got)), "out");
+            }
           }
           return code;
         },

@@ -6,11 +6,14 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <seccomp.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -172,6 +175,34 @@ TEST_F(DefaultProfile, TerminalInjectionIsComparedIn32Bits) {
        {0x5401ULL, 0x5413ULL, 0x5411ULL, 0x541dULL, 0x541bULL, 0x80045430ULL, 0ULL, 0xffffffffULL}) {
     EXPECT_EQ(call(SYS_ioctl, {0, request}), kAllow) << request;
   }
+}
+
+// An answer for every call number and for arguments that rules look at, against the rules themselves.
+TEST_F(DefaultProfile, EveryCallIsAnsweredAsTheRulesSay) {
+  auto profile = default_seccomp_profile(kPlain);
+  auto matches = [](const oci::SeccompRule& rule, const std::array<std::uint64_t, 6>& args) {
+    return std::all_of(rule.args.begin(), rule.args.end(), [&](const auto& argument) {
+      return (args.at(argument.index) & argument.value) == argument.value_two;
+    });
+  };
+  const std::vector<std::array<std::uint64_t, 6>> tried{{0, 0},  {1, 0x5401},     {2, 0x5412}, {38, 0x541c},
+                                                        {40, 1}, {0x10000000, 2}, {0x8, 3}};
+  int known = 0;
+  for (int number = 0; number < 600; ++number) {
+    char* name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, number);
+    for (const auto& args : tried) {
+      std::uint32_t expected = kNoSys;
+      for (const auto& rule : profile.syscalls) {
+        bool named = name != nullptr && std::find(rule.names.begin(), rule.names.end(), name) != rule.names.end();
+        if (named && matches(rule, args)) expected = rule.action == "SCMP_ACT_ALLOW" ? kAllow : kPerm;
+      }
+      EXPECT_EQ(call(number, args), expected) << number << " " << (name != nullptr ? name : "");
+    }
+    if (name != nullptr) ++known;
+    std::free(name);
+  }
+  EXPECT_GT(known, 300);
+  EXPECT_LT(program_.size(), 1000U);
 }
 
 TEST_F(DefaultProfile, PersonalitiesAreListed) {
