@@ -46,7 +46,8 @@ std::optional<Integer> parse_integer(std::string_view text, int base = 10) {
 // (two characters). UTF-8 is kept; bytes that are no UTF-8 are escaped as well.
 std::string escape_control(std::string_view text);
 
-// The word of `candidates` nearest to `word` (edit distance at most a third of its length plus one), for "did you mean".
+// The word of `candidates` nearest to `word` (edit distance at most a third of its length plus one), for "did you
+// mean".
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace proa

@@ -23,7 +23,8 @@ std::vector<SubordinateRange> subordinate_gids(uid_t uid);
 // Name of a uid in the host's /etc/passwd.
 std::optional<std::string> user_name(uid_t uid);
 
-// $HOME unless it belongs to another user, else the home directory in /etc/passwd; throws when neither is an absolute path.
+// $HOME unless it belongs to another user, else the home directory in /etc/passwd; throws when neither is an absolute
+// path.
 std::string home_directory();
 
 }  // namespace proa::os
