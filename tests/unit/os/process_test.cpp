@@ -81,7 +81,7 @@ TEST(Process, DescriptorsMaySwapNumbers) {
 TEST(Process, WaitForTimesOutAndDestructorReaps) {
   pid_t pid = 0;
   {
-    Child child = spawn(shell("sleep 100"));
+    Child child = spawn(shell("exec sleep 100"));
     pid = child.pid();
     EXPECT_FALSE(child.wait_for(std::chrono::milliseconds(20)));
     EXPECT_TRUE(process_start_time(pid));
