@@ -60,6 +60,8 @@ int become_pasta(const std::string& program, const PastaRequest& request, const 
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // Debian 12's pasta takes an ignored SIGPIPE that it inherits for a failure; Python and some supervisors ignore it.
+  ::signal(SIGPIPE, SIG_DFL);
   const os::UniqueFd null = os::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (::dup2(null.get(), 0) < 0 || ::dup2(null.get(), 1) < 0 || ::dup2(errors, 2) < 0) throw system_error("dup2");
   ::close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
