@@ -7,6 +7,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/file.h"
+#include "libcommon/runtime/launch.h"
 
 namespace proa::runtime {
 namespace {
@@ -18,7 +19,27 @@ std::string last_line(const std::string& text) {
   return escape_control(lines.back());
 }
 
+// The last word of a runtime that failed, as an error with the exit code that scripts go by.
+[[noreturn]] void throw_failure(const std::string& program, const std::string& said) {
+  std::string line = last_line(said);
+  int code = failure_exit_code(line);
+  throw LaunchError(code == 125 ? InitStep::Start : InitStep::Exec,
+                    code == 127 ? ErrorCode::NotFound : ErrorCode::Unavailable, code,
+                    fmt::format("{}: {}", program, line));
+}
+
 }  // namespace
+
+int failure_exit_code(std::string_view said) {
+  std::string text = to_lower(said);
+  auto has = [&](std::string_view words) { return text.find(words) != std::string::npos; };
+  if (!has("exec")) return 125;
+  if (has("not found") || has("no such file or directory")) return 127;
+  if (has("permission denied") || has("operation not permitted") || has("is a directory") || has("not executable") ||
+      has("exec format error"))
+    return 126;
+  return 125;
+}
 
 ExternalRuntime::ExternalRuntime(const std::string& program, std::string root, bool systemd_cgroup)
     : root_(std::move(root)), systemd_cgroup_(systemd_cgroup) {
@@ -41,7 +62,7 @@ void ExternalRuntime::call(std::vector<std::string> arguments) const {
   for (auto& word : arguments) plan.arguments.push_back(std::move(word));
   auto output = os::run(plan);
   if (!output.status.success()) {
-    throw Error(ErrorCode::Unavailable, fmt::format("{}: {}", program_, last_line(output.err)));
+    throw_failure(program_, output.err);
   }
 }
 
@@ -73,8 +94,7 @@ pid_t ExternalRuntime::create(const CreateOptions& options) const {
   os::WaitStatus status = os::spawn(plan).wait();
   if (!status.success()) {
     ::lseek(log.get(), 0, SEEK_SET);
-    throw Error(ErrorCode::Unavailable,
-                fmt::format("{}: {}", program_, last_line(os::read_fd(log.get(), kMaxOutput, "log"))));
+    throw_failure(program_, os::read_fd(log.get(), kMaxOutput, "log"));
   }
   auto pid = parse_integer<pid_t>(trim(os::read_file(options.pid_file, 64)));
   if (!pid) throw Error(ErrorCode::Unavailable, fmt::format("{} left no pid in {}", program_, options.pid_file));

@@ -4,12 +4,17 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libcommon/oci/runtime_spec.h"
 #include "libcommon/os/process.h"
 
 namespace proa::runtime {
+
+// Runtimes say why a container was not started in words only: 127 when these tell that its command does not exist, 126
+// that it cannot be executed, else 125. As podman reads crun and runc.
+int failure_exit_code(std::string_view said);
 
 class ExternalRuntime {
  public:

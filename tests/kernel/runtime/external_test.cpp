@@ -84,7 +84,7 @@ TEST_F(External, ItsOwnWordsAreReported) {
     runtime.create(options);
     return 0;
   });
-  EXPECT_EQ(result.code, 125);
+  EXPECT_EQ(result.code, 127);
   EXPECT_NE(result.error.find("/no/such/command"), std::string::npos) << result.error;
 }
 
