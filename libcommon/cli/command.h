@@ -109,19 +109,19 @@ class CommandBuilder {
 
   // A switch: --all, --all=false, -a. The field is bool or std::optional<bool>.
   template <typename Field>
-  CommandBuilder&& flag(std::string_view names, Field Options::*field, std::string help) && {
+  CommandBuilder& flag(std::string_view names, Field Options::*field, std::string help) {
     Flag& flag = add(names, std::move(help));
     flag.optional_value = true;
     flag.apply = [field](void* o, const std::string& text) {
       detail::store_value(static_cast<Options*>(o)->*field, text);
     };
-    return std::move(*this);
+    return *this;
   }
   // A value: string, number, std::optional of these, or std::vector of these (the flag may be repeated; commas are
   // kept).
   template <typename Field>
-  CommandBuilder&& value(std::string_view names, Field Options::*field, std::string help, std::string placeholder,
-                         Complete complete = Complete::None) && {
+  CommandBuilder& value(std::string_view names, Field Options::*field, std::string help, std::string placeholder,
+                        Complete complete = Complete::None) {
     Flag& flag = add(names, std::move(help));
     flag.takes_value = true;
     flag.placeholder = std::move(placeholder);
@@ -129,31 +129,33 @@ class CommandBuilder {
     flag.apply = [field](void* o, const std::string& text) {
       detail::store_value(static_cast<Options*>(o)->*field, text);
     };
-    return std::move(*this);
+    return *this;
   }
   // A value with a conversion of its own: void(Options&, const std::string&).
   template <typename Setter>
-  requires std::is_invocable_v<Setter, Options&, const std::string&> CommandBuilder &&
-      custom(std::string_view names, Setter setter, std::string help, std::string placeholder) && {
+  requires std::is_invocable_v<Setter, Options&, const std::string&> CommandBuilder& custom(std::string_view names,
+                                                                                            Setter setter,
+                                                                                            std::string help,
+                                                                                            std::string placeholder) {
     Flag& flag = add(names, std::move(help));
     flag.takes_value = !placeholder.empty();
     flag.optional_value = placeholder.empty();
     flag.placeholder = std::move(placeholder);
     flag.apply = [setter](void* o, const std::string& text) { setter(*static_cast<Options*>(o), text); };
-    return std::move(*this);
+    return *this;
   }
   // The flag declared last may stand without a value and then means `implicit`.
-  CommandBuilder&& implicit(std::string implicit) && {
+  CommandBuilder& implicit(std::string implicit) {
     command_.flags.back().optional_value = true;
     command_.flags.back().implicit_value = std::move(implicit);
-    return std::move(*this);
+    return *this;
   }
-  CommandBuilder&& hide_last() && {
+  CommandBuilder& hide_last() {
     command_.flags.back().hidden = true;
-    return std::move(*this);
+    return *this;
   }
-  CommandBuilder&& positionals(std::string synopsis, std::vector<std::string> Options::*field, std::size_t min,
-                               std::size_t max, Complete complete = Complete::None) && {
+  CommandBuilder& positionals(std::string synopsis, std::vector<std::string> Options::*field, std::size_t min,
+                              std::size_t max, Complete complete = Complete::None) {
     command_.positional_synopsis = std::move(synopsis);
     command_.min_positionals = min;
     command_.max_positionals = max;
@@ -161,26 +163,27 @@ class CommandBuilder {
     command_.apply_positionals = [field](void* o, std::vector<std::string> words) {
       static_cast<Options*>(o)->*field = std::move(words);
     };
-    return std::move(*this);
+    return *this;
   }
-  CommandBuilder&& options_end_at_first_positional() && {
+  CommandBuilder& options_end_at_first_positional() {
     command_.options_end_at_first_positional = true;
-    return std::move(*this);
+    return *this;
   }
-  CommandBuilder&& alias(std::string name) && {
+  CommandBuilder& alias(std::string name) {
     command_.aliases.push_back(std::move(name));
-    return std::move(*this);
+    return *this;
   }
-  CommandBuilder&& hidden() && {
+  CommandBuilder& hidden() {
     command_.hidden = true;
-    return std::move(*this);
+    return *this;
   }
   // Shares declarations between commands: void(CommandBuilder&), e.g. the flags of `run` and `create`.
   template <typename Function>
-  CommandBuilder&& with(Function function) && {
-    return function(std::move(*this));
+  CommandBuilder& with(Function function) {
+    function(*this);
+    return *this;
   }
-  Command runs(std::function<ExitCode(Context&, const Options&)> run) && {
+  Command runs(std::function<ExitCode(Context&, const Options&)> run) {
     command_.run = [run = std::move(run)](Context& context, const void* o) {
       return run(context, *static_cast<const Options*>(o));
     };

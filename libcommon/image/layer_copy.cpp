@@ -84,7 +84,7 @@ class LayerCopier {
   StoredBlob copy(const LayerPlan& layer, std::size_t slot, std::stop_token stop) {
     if (context_.observer != nullptr) context_.observer->blob_started(slot, CopyObserver::Item::Layer, layer.from);
     bool reused = false;
-    const StoredBlob stored = store(layer, slot, reused, std::move(stop));
+    StoredBlob stored = store(layer, slot, reused, std::move(stop));
     if (context_.observer != nullptr) {
       context_.observer->blob_finished(slot, reused ? CopyObserver::Outcome::Reused : CopyObserver::Outcome::Copied);
     }
@@ -121,7 +121,7 @@ class LayerCopier {
   StoredBlob compress(const LayerPlan& layer, const BlobPlan& plan, std::unique_ptr<io::Source> plain,
                       std::stop_token stop) {
     CompressingSource compressed(std::move(plain), layer.to, options_.compression_level, doing_);
-    const StoredBlob stored = destination_.put_blob(plan, compressed.source(), stop);
+    StoredBlob stored = destination_.put_blob(plan, compressed.source(), stop);
     if (context_.memory != nullptr && layer.use.diff_id)
       context_.memory->remember(*layer.use.diff_id, layer.to, stored);
     return stored;

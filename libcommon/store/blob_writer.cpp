@@ -78,7 +78,7 @@ oci::Digest BlobWriter::commit() {
   State& state = *state_;
   Transaction::State& transaction = *state.transaction;
   PROA_CHECK(!state.done);
-  const oci::Digest digest = state.hasher.finish();
+  oci::Digest digest = state.hasher.finish();
   const int at = transaction.staging.fd();
   if ((state.expected && digest != *state.expected) || (state.expected_size && state.size != *state.expected_size)) {
     call::unlink(state.name, at);  // a successor must not go on with it
@@ -116,7 +116,7 @@ BlobWriter Transaction::begin_blob(std::optional<oci::Digest> expected, std::opt
 }
 
 oci::Digest Transaction::put_blob(std::string_view content) {
-  const oci::Digest digest = io::digest_of(content);
+  oci::Digest digest = io::digest_of(content);
   if (has_blob(digest, content.size())) return digest;
   BlobWriter writer = begin_blob(digest, content.size());
   if (writer.offset() > 0) writer.restart();

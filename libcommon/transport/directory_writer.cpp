@@ -67,7 +67,7 @@ class DirectoryWriter final : public TreeWriter {
     const std::string temporary = fresh_name();
     io::FdSink sink(os::open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644, staging_->fd()),
                     os::join(target_.name(), temporary));
-    const StoredBlob stored = store_content(plan, content, sink, stop);
+    StoredBlob stored = store_content(plan, content, sink, stop);
     add(Entry{.staged = temporary, .path = path_of(stored.digest)});
     return stored;
   }

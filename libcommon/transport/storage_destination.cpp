@@ -207,7 +207,7 @@ class StorageDestination final : public ImageDestination {
     // fails the unpacker only repeats it.
     if (unpack_failure && (read_to_end || is_cancelled(read_failure))) rethrow_here(unpack_failure);
     if (read_failure) std::rethrow_exception(read_failure);
-    const auto stored = finish(blob);
+    StoredBlob stored = finish(blob);
     unpacker.commit(stored.digest);
     return stored;
   }

@@ -104,7 +104,7 @@ class TarWriter final : public TreeWriter {
     at_ += sizeof(Block);
     Sink sink(*this);
     try {
-      const StoredBlob stored = store_content(plan, content, sink, stop);
+      StoredBlob stored = store_content(plan, content, sink, stop);
       const std::string path = path_of(stored.digest);
       if (names_.contains(path)) {  // the same blob twice
         at_ = start;

@@ -17,12 +17,11 @@ inline void set_credentials(transport::RegistryOptions& options, const std::stri
 }
 
 template <typename Options>
-cli::CommandBuilder<Options>&& registry_flags(cli::CommandBuilder<Options>&& builder,
-                                              transport::RegistryOptions Options::*field,
-                                              const std::string& prefix = "") {
+void registry_flags(cli::CommandBuilder<Options>& builder, transport::RegistryOptions Options::*field,
+                    const std::string& prefix = "") {
   using transport::RegistryOptions;
   const auto add = [&](const std::string& name, auto setter, std::string help, std::string placeholder) {
-    std::move(builder).custom(
+    builder.custom(
         prefix + name, [field, setter](Options& options, const std::string& text) { setter(options.*field, text); },
         std::move(help), std::move(placeholder));
   };
@@ -38,17 +37,15 @@ cli::CommandBuilder<Options>&& registry_flags(cli::CommandBuilder<Options>&& bui
   add(
       "tls-verify", [](RegistryOptions& o, const std::string& text) { o.tls_verify = cli::parse_bool(text); },
       "Require HTTPS and verify certificates", "");
-  return std::move(builder);
 }
 
 // The less common ones of skopeo.
 template <typename Options>
-cli::CommandBuilder<Options>&& more_registry_flags(cli::CommandBuilder<Options>&& builder,
-                                                   transport::RegistryOptions Options::*field,
-                                                   const std::string& prefix = "") {
+void more_registry_flags(cli::CommandBuilder<Options>& builder, transport::RegistryOptions Options::*field,
+                         const std::string& prefix = "") {
   using transport::RegistryOptions;
   const auto add = [&](const std::string& name, auto setter, std::string help, std::string placeholder) {
-    std::move(builder).custom(
+    builder.custom(
         prefix + name, [field, setter](Options& options, const std::string& text) { setter(options.*field, text); },
         std::move(help), std::move(placeholder));
   };
@@ -64,18 +61,17 @@ cli::CommandBuilder<Options>&& more_registry_flags(cli::CommandBuilder<Options>&
   add(
       "registry-token", [](RegistryOptions& o, const std::string& text) { o.registry_token = text; },
       "Bearer token for the registry", "TOKEN");
-  return std::move(builder);
 }
 
 template <typename Options>
-cli::CommandBuilder<Options>&& retry_flags(cli::CommandBuilder<Options>&& builder,
-                                           transport::RegistryOptions Options::*field, const std::string& name) {
-  std::move(builder).custom(
+void retry_flags(cli::CommandBuilder<Options>& builder, transport::RegistryOptions Options::*field,
+                 const std::string& name) {
+  builder.custom(
       name,
       [field](Options& options, const std::string& text) { cli::detail::store_value((options.*field).retries, text); },
       "How often to try again after a failure of the network", "N");
   // Delays follow the registry's wish, else grow from half a second; accepted so that scripts work.
-  return std::move(builder)
+  builder
       .custom(
           "retry-delay", [](Options&, const std::string&) {}, "Accepted for compatibility", "DURATION")
       .hide_last();

@@ -22,9 +22,8 @@ struct PlatformOverride {
 
 // skopeo has them before the verb; here they follow it.
 template <typename Options>
-cli::CommandBuilder<Options>&& platform_flags(cli::CommandBuilder<Options>&& builder,
-                                              PlatformOverride Options::*field) {
-  return std::move(builder)
+void platform_flags(cli::CommandBuilder<Options>& builder, PlatformOverride Options::*field) {
+  builder
       .custom(
           "override-arch", [field](Options& o, const std::string& text) { (o.*field).arch = text; },
           "Architecture instead of this machine's", "ARCH")
@@ -37,9 +36,10 @@ cli::CommandBuilder<Options>&& platform_flags(cli::CommandBuilder<Options>&& bui
 }
 
 template <typename Options>
-cli::CommandBuilder<Options>&& endpoint_flags(cli::CommandBuilder<Options>&& builder,
-                                              transport::RegistryOptions Options::*field, const std::string& prefix) {
-  return more_registry_flags(registry_flags(std::move(builder), field, prefix), field, prefix);
+void endpoint_flags(cli::CommandBuilder<Options>& builder, transport::RegistryOptions Options::*field,
+                    const std::string& prefix) {
+  registry_flags(builder, field, prefix);
+  more_registry_flags(builder, field, prefix);
 }
 
 template <typename Options>
@@ -47,29 +47,27 @@ using RegistryFields = std::vector<transport::RegistryOptions Options::*>;
 
 // --authfile, --retry-times and so on, for both ends.
 template <typename Options>
-cli::CommandBuilder<Options>&& common_registry_flags(cli::CommandBuilder<Options>&& builder,
-                                                     const RegistryFields<Options>& fields) {
+void common_registry_flags(cli::CommandBuilder<Options>& builder, const RegistryFields<Options>& fields) {
   const auto each = [fields](Options& options, auto action) {
     for (const auto field : fields) action(options.*field);
   };
-  std::move(builder).custom(
+  builder.custom(
       "retry-times",
       [each](Options& o, const std::string& text) {
         each(o, [&](transport::RegistryOptions& registry) { cli::detail::store_value(registry.retries, text); });
       },
       "How often to try again after a failure of the network", "N");
-  std::move(builder)
+  builder
       .custom(
           "retry-delay", [](Options&, const std::string&) {}, "Accepted for compatibility", "DURATION")
       .hide_last();
-  if (fields.size() == 1) return endpoint_flags(std::move(builder), fields.front(), "");
-  std::move(builder).custom(
+  if (fields.size() == 1) return endpoint_flags(builder, fields.front(), "");
+  builder.custom(
       "authfile",
       [each](Options& o, const std::string& text) {
         each(o, [&](transport::RegistryOptions& registry) { registry.authfile = text; });
       },
       "Path of the file with credentials", "FILE");
-  return std::move(builder);
 }
 
 }  // namespace proa::copy

@@ -80,7 +80,9 @@ cli::ExitCode build(cli::Context&, const BuildOptions& options) {
 }  // namespace
 
 cli::Command build_command() {
-  return declare_build_options(cli::command<BuildOptions>("build", "Build an image from a Containerfile").alias("bud"))
+  return cli::command<BuildOptions>("build", "Build an image from a Containerfile")
+      .alias("bud")
+      .with(declare_build_options)
       .runs(build);
 }
 

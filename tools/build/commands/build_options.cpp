@@ -85,9 +85,8 @@ RunSettings run_settings(const O& options) {
 
 }  // namespace
 
-cli::CommandBuilder<O> declare_build_options(cli::CommandBuilder<O> builder) {
-  return std::move(builder)
-      .positionals("[CONTEXT]", &O::positionals, 0, 1, cli::Complete::Directory)
+void declare_build_options(cli::CommandBuilder<O>& builder) {
+  builder.positionals("[CONTEXT]", &O::positionals, 0, 1, cli::Complete::Directory)
       .value("tag,t", &O::tags, "Name of the image; may be repeated", "NAME")
       .value("file,f", &O::file, "The Containerfile; - reads it from stdin", "PATH", cli::Complete::File)
       .value("target", &O::target, "Stage to build", "STAGE")

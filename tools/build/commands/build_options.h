@@ -22,7 +22,7 @@ struct BuildOptions {
   std::optional<bool> layers;
 };
 
-cli::CommandBuilder<BuildOptions> declare_build_options(cli::CommandBuilder<BuildOptions> builder);
+void declare_build_options(cli::CommandBuilder<BuildOptions>& builder);
 
 // Throws Unsupported for what is understood but not done.
 void refuse_unsupported(const BuildOptions& options);

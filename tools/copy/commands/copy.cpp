@@ -124,12 +124,12 @@ cli::Command copy_command() {
       .flag("remove-signatures", &CopyFlags::remove_signatures, "Accepted for compatibility: signatures are not copied")
       .hide_last()
       .value("src-shared-blob-dir", &CopyFlags::source_blob_dir, "Folder of blobs shared by layouts (oci)", "DIR")
-      .with([](Builder&& b) -> Builder&& { return platform_flags(std::move(b), &CopyFlags::platform); })
-      .with([](Builder&& b) -> Builder&& {
-        return common_registry_flags(std::move(b), {&CopyFlags::source, &CopyFlags::destination});
+      .with([](Builder& b) { platform_flags(b, &CopyFlags::platform); })
+      .with([](Builder& b) {
+        common_registry_flags(b, {&CopyFlags::source, &CopyFlags::destination});
       })
-      .with([](Builder&& b) -> Builder&& { return endpoint_flags(std::move(b), &CopyFlags::source, "src-"); })
-      .with([](Builder&& b) -> Builder&& { return endpoint_flags(std::move(b), &CopyFlags::destination, "dest-"); })
+      .with([](Builder& b) { endpoint_flags(b, &CopyFlags::source, "src-"); })
+      .with([](Builder& b) { endpoint_flags(b, &CopyFlags::destination, "dest-"); })
       .positionals("SOURCE DESTINATION", &CopyFlags::names, 2, 2)
       .runs([](cli::Context&, const CopyFlags& flags) { return with_skopeo_exit([&] { return run(flags); }); });
 }

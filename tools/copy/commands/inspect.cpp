@@ -113,8 +113,8 @@ cli::Command inspect_command() {
       .flag("no-tags,n", &InspectOptions::no_tags, "Do not list the tags of the repository")
       .flag("raw", &InspectOptions::raw, "Show manifest or configuration byte for byte")
       .value("shared-blob-dir", &InspectOptions::shared_blob_dir, "Folder of blobs shared by layouts (oci)", "DIR")
-      .with([](Builder&& b) -> Builder&& { return platform_flags(std::move(b), &InspectOptions::platform); })
-      .with([](Builder&& b) -> Builder&& { return common_registry_flags(std::move(b), {&InspectOptions::registry}); })
+      .with([](Builder& b) { platform_flags(b, &InspectOptions::platform); })
+      .with([](Builder& b) { common_registry_flags(b, {&InspectOptions::registry}); })
       .positionals("IMAGE", &InspectOptions::images, 1, 1)
       .runs(
           [](cli::Context&, const InspectOptions& options) { return with_skopeo_exit([&] { return run(options); }); });

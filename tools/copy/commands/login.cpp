@@ -150,7 +150,7 @@ cli::Command login_command() {
       .flag("password-stdin", &LoginOptions::password_stdin, "Read the password from standard input")
       .value("username,u", &LoginOptions::username, "User name", "USER")
       .flag("verbose,v", &LoginOptions::verbose, "Say where the credentials are kept")
-      .with([](Builder&& b) -> Builder&& { return registry_flags(std::move(b), &LoginOptions::registry); })
+      .with([](Builder& b) { registry_flags(b, &LoginOptions::registry); })
       .positionals("[REGISTRY]", &LoginOptions::registries, 0, 1)
       .runs(login);
 }
@@ -160,7 +160,7 @@ cli::Command logout_command() {
   return cli::command<LoginOptions>("logout", "Log out of a registry")
       .flag("all,a", &LoginOptions::all, "Forget the credentials of all registries")
       .value("compat-auth-file", &LoginOptions::compat_auth_file, "Docker's config.json to update instead", "FILE")
-      .with([](Builder&& b) -> Builder&& { return registry_flags(std::move(b), &LoginOptions::registry); })
+      .with([](Builder& b) { registry_flags(b, &LoginOptions::registry); })
       .positionals("[REGISTRY]", &LoginOptions::registries, 0, 1)
       .runs(logout);
 }

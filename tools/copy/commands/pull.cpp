@@ -166,8 +166,8 @@ cli::Command pull_command() {
       .value("policy", &PullOptions::policy, "When to pull: always, missing, newer, never", "POLICY")
       .flag("quiet,q", &PullOptions::quiet, "Print the image id only")
       .value("variant", &PullOptions::variant, "Variant of the architecture", "VARIANT")
-      .with([](Builder&& b) -> Builder&& { return registry_flags(std::move(b), &PullOptions::registry); })
-      .with([](Builder&& b) -> Builder&& { return retry_flags(std::move(b), &PullOptions::registry, "retry"); })
+      .with([](Builder& b) { registry_flags(b, &PullOptions::registry); })
+      .with([](Builder& b) { retry_flags(b, &PullOptions::registry, "retry"); })
       .positionals("IMAGE [IMAGE...]", &PullOptions::images, 1, cli::kAnyNumber, cli::Complete::Image)
       .runs(pull);
 }

@@ -132,8 +132,8 @@ cli::Command push_command() {
       .flag("remove-signatures", &PushOptions::remove_signatures,
             "Accepted for compatibility: signatures are not copied")
       .hide_last()
-      .with([](Builder&& b) -> Builder&& { return registry_flags(std::move(b), &PushOptions::registry); })
-      .with([](Builder&& b) -> Builder&& { return retry_flags(std::move(b), &PushOptions::registry, "retry"); })
+      .with([](Builder& b) { registry_flags(b, &PushOptions::registry); })
+      .with([](Builder& b) { retry_flags(b, &PushOptions::registry, "retry"); })
       .positionals("IMAGE [DESTINATION]", &PushOptions::names, 1, 2, cli::Complete::Image)
       .runs(push);
 }

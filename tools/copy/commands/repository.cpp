@@ -76,8 +76,7 @@ cli::ExitCode manifest_digest(const DigestOptions& options) {
 cli::Command repository_command(const char* name, const char* summary, cli::ExitCode (*run)(const RepositoryOptions&)) {
   using Builder = cli::CommandBuilder<RepositoryOptions>;
   return cli::command<RepositoryOptions>(name, summary)
-      .with(
-          [](Builder&& b) -> Builder&& { return common_registry_flags(std::move(b), {&RepositoryOptions::registry}); })
+      .with([](Builder& b) { common_registry_flags(b, {&RepositoryOptions::registry}); })
       .positionals("IMAGE", &RepositoryOptions::names, 1, 1)
       .runs([run](cli::Context&, const RepositoryOptions& options) {
         return with_skopeo_exit([&] { return run(options); });

@@ -38,7 +38,7 @@ void print(std::string_view text);
 template <typename Options>
 void refuse(cli::CommandBuilder<Options>& builder, const char* names, bool takes_value, const char* what_to_do) {
   const std::string flag = names;
-  std::move(builder)
+  builder
       .custom(
           names,
           [flag, takes_value, hint = std::string(what_to_do)](Options&, const std::string& value) {

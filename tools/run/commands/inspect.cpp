@@ -195,9 +195,8 @@ int inspect(cli::Context&, const InspectOptions& options) {
   return result;
 }
 
-cli::CommandBuilder<InspectOptions>&& add_inspect_flags(cli::CommandBuilder<InspectOptions>&& b) {
-  return std::move(b)
-      .value("format,f", &InspectOptions::format, "json, or a Go template", "FORMAT")
+void add_inspect_flags(cli::CommandBuilder<InspectOptions>& b) {
+  b.value("format,f", &InspectOptions::format, "json, or a Go template", "FORMAT")
       .positionals("NAME [NAME...]", &InspectOptions::names, 1, cli::kAnyNumber, cli::Complete::Container);
 }
 

@@ -21,9 +21,8 @@ struct ManyOptions {
 
 using Builder = cli::CommandBuilder<ManyOptions>;
 
-Builder&& add_selection(Builder&& b) {
-  return std::move(b)
-      .flag("all,a", &ManyOptions::all, "All containers")
+void add_selection(Builder& b) {
+  b.flag("all,a", &ManyOptions::all, "All containers")
       .flag("latest,l", &ManyOptions::latest, "The container made last")
       .value("cidfile", &ManyOptions::cidfile, "Read an id from a file", "FILE", cli::Complete::File)
       .positionals("CONTAINER [CONTAINER...]", &ManyOptions::names, 0, cli::kAnyNumber, cli::Complete::Container);

@@ -7,8 +7,7 @@ using Options = engine::RunOptions;
 using cli::Complete;
 
 void add_process_flags(RunBuilder& b) {
-  std::move(b)
-      .flag("interactive,i", &Options::interactive, "Keep stdin open")
+  b.flag("interactive,i", &Options::interactive, "Keep stdin open")
       .flag("tty,t", &Options::tty, "Give the command a terminal")
       .value("attach,a", &Options::attach, "Attach to stdin, stdout or stderr only", "STREAM")
       .flag("sig-proxy", &Options::sig_proxy, "Pass signals on to the command (default true)")
@@ -28,8 +27,7 @@ void add_process_flags(RunBuilder& b) {
 }
 
 void add_record_flags(RunBuilder& b) {
-  std::move(b)
-      .value("name", &Options::name, "Name of the container", "NAME")
+  b.value("name", &Options::name, "Name of the container", "NAME")
       .flag("replace", &Options::replace, "Remove the container that has the name")
       .flag("rm", &Options::rm, "Remove the container when it ends")
       .value("restart", &Options::restart, "no, on-failure[:MAX], always or unless-stopped", "POLICY")
@@ -48,8 +46,7 @@ void add_record_flags(RunBuilder& b) {
 }
 
 void add_network_flags(RunBuilder& b) {
-  std::move(b)
-      .value("network", &Options::network, "pasta, none, host, container:NAME or ns:PATH", "NETWORK")
+  b.value("network", &Options::network, "pasta, none, host, container:NAME or ns:PATH", "NETWORK")
       .value("net", &Options::network, "The same", "NETWORK")
       .hide_last()
       .value("publish,p", &Options::publish, "Publish a port of the container", "[[IP:]PORT:]PORT[/PROTOCOL]")
@@ -67,9 +64,8 @@ void add_network_flags(RunBuilder& b) {
 }
 
 void add_file_flags(RunBuilder& b) {
-  std::move(b)
-      .value("volume,v", &Options::volume, "Mount a folder of the host or a volume", "[SOURCE:]TARGET[:OPTIONS]",
-             Complete::Directory)
+  b.value("volume,v", &Options::volume, "Mount a folder of the host or a volume", "[SOURCE:]TARGET[:OPTIONS]",
+          Complete::Directory)
       .value("mount", &Options::mount, "Mount, in the long form", "type=TYPE,source=...,target=...")
       .value("tmpfs", &Options::tmpfs, "Mount a file system in memory", "TARGET[:OPTIONS]")
       .flag("read-only", &Options::read_only, "Make the root file system read-only")
@@ -81,8 +77,7 @@ void add_file_flags(RunBuilder& b) {
 }
 
 void add_security_flags(RunBuilder& b) {
-  std::move(b)
-      .flag("privileged", &Options::privileged, "All capabilities and devices that you have, no filters")
+  b.flag("privileged", &Options::privileged, "All capabilities and devices that you have, no filters")
       .value("cap-add", &Options::cap_add, "Add a capability", "NAME")
       .value("cap-drop", &Options::cap_drop, "Drop a capability", "NAME")
       .value("security-opt", &Options::security_opt, "no-new-privileges, seccomp=, apparmor=, mask=, unmask=", "OPTION")
@@ -96,8 +91,7 @@ void add_security_flags(RunBuilder& b) {
 }
 
 void add_limit_flags(RunBuilder& b) {
-  std::move(b)
-      .value("memory,m", &Options::memory, "Memory limit", "SIZE")
+  b.value("memory,m", &Options::memory, "Memory limit", "SIZE")
       .value("memory-swap", &Options::memory_swap, "Limit of memory and swap together, -1 for none", "SIZE")
       .value("memory-reservation", &Options::memory_reservation, "Memory that is kept when it is short", "SIZE")
       .value("cpus", &Options::cpus, "Processors' worth of time", "NUMBER")
@@ -113,8 +107,7 @@ void add_limit_flags(RunBuilder& b) {
 // Understood and without effect, because what they ask for is how things are.
 void add_fulfilled_flags(RunBuilder& b) {
   const auto check = [](Options&, const std::string& value) { (void)cli::parse_bool(value); };
-  std::move(b)
-      .custom("no-healthcheck", check, "No health check is run anyway", "")
+  b.custom("no-healthcheck", check, "No health check is run anyway", "")
       .hide_last()
       .custom("disable-content-trust", check, "Docker's content trust is not used", "")
       .hide_last()
@@ -124,7 +117,7 @@ void add_fulfilled_flags(RunBuilder& b) {
 
 }  // namespace
 
-RunBuilder&& add_container_flags(RunBuilder&& b) {
+void add_container_flags(RunBuilder& b) {
   add_process_flags(b);
   add_record_flags(b);
   add_network_flags(b);
@@ -133,7 +126,6 @@ RunBuilder&& add_container_flags(RunBuilder&& b) {
   add_limit_flags(b);
   add_refused_flags(b);
   add_fulfilled_flags(b);
-  return std::move(b);
 }
 
 }  // namespace proa::commands

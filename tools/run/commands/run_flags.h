@@ -8,7 +8,7 @@ namespace proa::commands {
 
 using RunBuilder = cli::CommandBuilder<engine::RunOptions>;
 
-RunBuilder&& add_container_flags(RunBuilder&& builder);
+void add_container_flags(RunBuilder& builder);
 // What docker and podman have and we do not: refused by name, with what to do, rather than ignored.
 void add_refused_flags(RunBuilder& builder);
 

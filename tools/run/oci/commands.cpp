@@ -29,9 +29,8 @@ struct SimpleFlags {
   std::string regex;
 };
 
-auto create_flags(cli::CommandBuilder<CreateOptions> builder) {
-  return std::move(builder)
-      .value("bundle,b", &CreateOptions::bundle, "folder with config.json", "DIR", cli::Complete::Directory)
+void create_flags(cli::CommandBuilder<CreateOptions>& builder) {
+  builder.value("bundle,b", &CreateOptions::bundle, "folder with config.json", "DIR", cli::Complete::Directory)
       .value("console-socket", &CreateOptions::console_socket, "socket that receives the container's terminal", "PATH",
              cli::Complete::File)
       .value("pid-file", &CreateOptions::pid_file, "file for the process id", "PATH", cli::Complete::File)
@@ -59,7 +58,8 @@ int signal_number(const std::vector<std::string>& words) {
 }
 
 cli::Command create_command() {
-  return create_flags(cli::command<CreateOptions>("create", "create a container that waits to be started"))
+  return cli::command<CreateOptions>("create", "create a container that waits to be started")
+      .with(create_flags)
       .runs([](cli::Context&, const CreateOptions& options) {
         create(options.words[0], options);
         return 0;
@@ -67,7 +67,8 @@ cli::Command create_command() {
 }
 
 cli::Command run_command() {
-  return create_flags(cli::command<CreateOptions>("run", "create and start a container, and wait for its end"))
+  return cli::command<CreateOptions>("run", "create and start a container, and wait for its end")
+      .with(create_flags)
       .flag("keep", &CreateOptions::keep, "do not delete the container when it ends")
       .flag("detach,d", &CreateOptions::detach, "do not wait for the end")
       .flag("no-subreaper", &CreateOptions::no_subreaper, "accepted for runc's sake; we never become one")
