@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/file.h"
+#include "libcommon/os/idmap.h"
 #include "libcommon/os/user.h"
 
 namespace proa::config {
@@ -69,6 +71,14 @@ RegistryRule parse_rule(const toml::table& table, std::string_view file) {
     throw Error(ErrorCode::InvalidArgument,
                 fmt::format("{}: a location has no scheme: {}", file, escape_control(rule.location)));
   }
+  if (rule.prefix.find('*') != std::string::npos &&
+      (!rule.prefix.starts_with("*.") || rule.prefix.find_first_of("*/:", 1) != std::string::npos)) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}: \"{}\": a prefix with a wildcard has the form *.example.com", file,
+                            escape_control(rule.prefix)));
+  }
+  if (table.contains("pull-from-mirror"))
+    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: pull-from-mirror belongs in [[registry.mirror]]", file));
   const bool digest_only = flag_of(table, "mirror-by-digest-only");
   if (const auto* mirrors = table["mirror"].as_array()) {
     for (const auto& node : *mirrors) {
@@ -78,6 +88,10 @@ RegistryRule parse_rule(const toml::table& table, std::string_view file) {
       mirror.location = without_slashes(text_of(*entry, "location"));
       mirror.insecure = flag_of(*entry, "insecure");
       mirror.pull = pull_kind(text_of(*entry, "pull-from-mirror"), digest_only, file);
+      if (digest_only && entry->contains("pull-from-mirror")) {
+        throw Error(ErrorCode::InvalidArgument,
+                    fmt::format("{}: mirror-by-digest-only and pull-from-mirror exclude each other", file));
+      }
       if (mirror.location.empty())
         throw Error(ErrorCode::InvalidArgument, fmt::format("{}: a mirror needs a location", file));
       rule.mirrors.push_back(std::move(mirror));
@@ -86,34 +100,66 @@ RegistryRule parse_rule(const toml::table& table, std::string_view file) {
   return rule;
 }
 
-// "*.example.com" covers app.example.com and below; any other prefix ends at a border of the name: ':', '/', '@' or its
-// end. Returns how much of `name` it covers.
-std::optional<std::size_t> covers(std::string_view prefix, std::string_view name) {
+// How much of `reference` (with tag and digest) a prefix covers. It ends at a border: ':', '/', '@' or the end, so that
+// "example.com" is about example.com:5000, too. "*.example.com" covers the hosts below.
+std::optional<std::size_t> covers(std::string_view prefix, std::string_view reference) {
+  std::size_t end = prefix.size();
   if (prefix.starts_with("*.")) {
-    const std::string_view host = name.substr(0, name.find('/'));
-    const std::string_view suffix = prefix.substr(1);
-    if (suffix.find('/') != std::string_view::npos || !host.ends_with(suffix)) return std::nullopt;
-    return host.size();
+    const auto at = reference.substr(0, reference.find_first_of(":/")).rfind(prefix.substr(1));
+    if (at == std::string_view::npos) return std::nullopt;
+    end = at + prefix.size() - 1;
+  } else if (!reference.starts_with(prefix)) {
+    return std::nullopt;
   }
-  if (!name.starts_with(prefix)) return std::nullopt;
-  if (name.size() == prefix.size()) return prefix.size();
-  const char border = name[prefix.size()];
-  // "localhost" is not "localhost:5000": a port belongs to the host.
-  return border == '/' || (border == ':' && prefix.find('/') != std::string_view::npos) ? std::optional(prefix.size())
-                                                                                        : std::nullopt;
+  const bool ends_there =
+      end == reference.size() || std::string_view(":/@").find(reference[end]) != std::string_view::npos;
+  return ends_there ? std::optional(end) : std::nullopt;
 }
 
-Endpoint endpoint_at(const std::string& location, std::string_view rest) {
-  const std::string full = location + std::string(rest);
+Endpoint endpoint_at(const std::string& full) {
   const auto slash = full.find('/');
   if (slash == std::string::npos)
     throw Error(ErrorCode::InvalidArgument, fmt::format("{}: no repository below this location", full));
+  // The port of a reference has no place behind a location with a path.
+  if (full.find(':', slash) != std::string::npos) {
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{}: registries.conf makes no valid name of the reference", escape_control(full)));
+  }
   return Endpoint{.host = full.substr(0, slash), .repository = full.substr(slash + 1)};
 }
 
-std::string location_of(const RegistryRule& rule, const oci::Reference& reference) {
-  if (!rule.location.empty()) return rule.location;
-  return rule.prefix.starts_with("*.") ? reference.domain() : rule.prefix;
+// What follows the prefix in the name; a prefix may go as far as a tag.
+std::string rest_of(const RegistryRule& rule, const oci::Reference& reference) {
+  std::string name = reference.name();
+  name.erase(0, std::min(name.size(), covers(rule.prefix, reference.str()).value_or(0)));
+  return name;
+}
+
+ShortNameMode short_name_mode(const std::string& text, std::string_view file) {
+  if (text == "enforcing") return ShortNameMode::Enforcing;
+  if (text == "permissive") return ShortNameMode::Permissive;
+  if (text == "disabled") return ShortNameMode::Disabled;
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("{}: short-name-mode must be enforcing, permissive or disabled", file));
+}
+
+std::vector<std::string> texts_of(const toml::table& table, std::string_view key) {
+  std::vector<std::string> result;
+  if (const auto* list = table[key].as_array()) {
+    for (const auto& node : *list) {
+      if (auto text = node.value<std::string>()) result.push_back(*std::move(text));
+    }
+  }
+  return result;
+}
+
+// Where podman remembers what its user chose for a short name.
+std::string chosen_aliases_file() {
+  // In a user namespace of ours every user is 0.
+  if (::geteuid() == 0 && !os::in_user_namespace()) return "/var/cache/containers/short-name-aliases.conf";
+  const char* value = std::getenv("XDG_CACHE_HOME");
+  const std::string cache = value != nullptr && *value != '\0' ? value : os::join(os::home_directory(), ".cache");
+  return os::join(cache, "containers/short-name-aliases.conf");
 }
 
 Registries load_file(const std::string& path) {
@@ -139,11 +185,10 @@ Registries Registries::parse(std::string_view text, std::string_view name) {
     throw Error(ErrorCode::InvalidArgument, fmt::format("{}: version 1 of this file is not supported", name),
                 "write [[registry]] tables and unqualified-search-registries instead");
   }
-  if (const auto* list = root["unqualified-search-registries"].as_array()) {
-    for (const auto& node : *list) {
-      if (const auto host = node.value<std::string>()) result.search_.push_back(without_slashes(*host));
-    }
-  }
+  for (auto& host : texts_of(root, "unqualified-search-registries"))
+    result.search_.push_back(without_slashes(std::move(host)));
+  result.helpers_ = texts_of(root, "credential-helpers");
+  if (root.contains("short-name-mode")) result.mode_ = short_name_mode(text_of(root, "short-name-mode"), name);
   if (const auto* list = root["registry"].as_array()) {
     for (const auto& node : *list) {
       if (const auto* table = node.as_table()) result.rules_.push_back(parse_rule(*table, name));
@@ -162,15 +207,20 @@ Registries Registries::load() {
   const char* fixed = std::getenv("CONTAINERS_REGISTRIES_CONF");
   if (fixed != nullptr && *fixed != '\0') {
     result.merge(parse(os::read_file(fixed, kMaxConfigFile), fixed));
-    return result;
+  } else {
+    const std::string own = os::join(config_home(), "containers/registries.conf");
+    const std::string system = "/etc/containers/registries.conf";
+    // Who has a file of their own takes nothing from the machine's.
+    const bool has_own = os::exists(own);
+    std::vector<std::string> files{has_own ? own : system};
+    for (const auto& folder : has_own ? std::vector{own + ".d"} : std::vector{system + ".d", own + ".d"}) {
+      for (auto& file : drop_ins(folder)) files.push_back(std::move(file));
+    }
+    for (const auto& file : files) result.merge(load_file(file));
   }
-  const std::string home = os::join(config_home(), "containers");
-  const std::string own = os::join(home, "registries.conf");
-  const std::string system = "/etc/containers/registries.conf";
-  result.merge(load_file(os::exists(own) ? own : system));
-  for (const auto& folder : {system + ".d", own + ".d"}) {
-    for (const auto& file : drop_ins(folder)) result.merge(load_file(file));
-  }
+  Registries chosen;
+  chosen.aliases_ = load_file(chosen_aliases_file()).aliases_;
+  result.merge(std::move(chosen));
   return result;
 }
 
@@ -178,6 +228,8 @@ Registries Registries::load() {
 // has one.
 void Registries::merge(Registries other) {
   if (!other.search_.empty()) search_ = std::move(other.search_);
+  if (!other.helpers_.empty()) helpers_ = std::move(other.helpers_);
+  if (other.mode_) mode_ = other.mode_;
   for (auto& rule : other.rules_) {
     std::erase_if(rules_, [&](const RegistryRule& old) { return old.prefix == rule.prefix; });
     rules_.push_back(std::move(rule));
@@ -191,7 +243,7 @@ void Registries::merge(Registries other) {
 const RegistryRule* Registries::rule_for(const oci::Reference& reference) const {
   const RegistryRule* best = nullptr;
   for (const auto& rule : rules_) {
-    if (!covers(rule.prefix, reference.name())) continue;
+    if (!covers(rule.prefix, reference.str())) continue;
     // An exact prefix goes before a wildcard, however long that is.
     const bool wild = rule.prefix.starts_with("*.");
     const bool best_wild = best != nullptr && best->prefix.starts_with("*.");
@@ -208,9 +260,8 @@ Endpoint Registries::primary(const oci::Reference& reference) const {
     throw Error(ErrorCode::InvalidArgument,
                 fmt::format("{}: registries.conf blocks {}", reference.familiar(), escape_control(rule->prefix)));
   }
-  const std::string name = reference.name();
   Endpoint endpoint =
-      endpoint_at(location_of(*rule, reference), std::string_view(name).substr(*covers(rule->prefix, name)));
+      endpoint_at(rule->location.empty() ? reference.name() : rule->location + rest_of(*rule, reference));
   endpoint.insecure = rule->insecure;
   return endpoint;
 }
@@ -219,13 +270,12 @@ std::vector<Endpoint> Registries::endpoints(const oci::Reference& reference) con
   std::vector<Endpoint> result;
   Endpoint last = primary(reference);
   if (const RegistryRule* rule = rule_for(reference)) {
-    const std::string name = reference.name();
-    const auto rest = std::string_view(name).substr(*covers(rule->prefix, name));
+    const std::string rest = rest_of(*rule, reference);
     for (const auto& mirror : rule->mirrors) {
       const bool by_digest = reference.digest().has_value();
       if (mirror.pull == Mirror::Pull::DigestOnly && !by_digest) continue;
       if (mirror.pull == Mirror::Pull::TagOnly && by_digest) continue;
-      Endpoint endpoint = endpoint_at(mirror.location, rest);
+      Endpoint endpoint = endpoint_at(mirror.location + rest);
       endpoint.insecure = mirror.insecure;
       endpoint.mirror = true;
       result.push_back(std::move(endpoint));
@@ -246,12 +296,22 @@ std::vector<oci::Reference> Registries::candidates(std::string_view name) const 
   const auto with_version = [&](const std::string& repository) {
     return oci::Reference::parse_normalized(repository + std::string(name.substr(bare.size())));
   };
-  for (const auto& [alias, target] : aliases_) {
-    if (alias == bare) return {with_version(target)};
+  if (mode_ != ShortNameMode::Disabled) {
+    for (const auto& [alias, target] : aliases_) {
+      if (alias == bare) return {with_version(target)};
+    }
   }
   if (search_.empty()) return {plain};
   std::vector<oci::Reference> result;
   for (const auto& host : search_) result.push_back(with_version(host + "/" + std::string(bare)));
+  if (mode_ == ShortNameMode::Enforcing && result.size() > 1) {
+    std::vector<std::string> names;
+    for (const auto& reference : result) names.push_back(reference.str());
+    throw Error(
+        ErrorCode::InvalidArgument,
+        fmt::format("short-name resolution enforced: \"{}\" may mean {}", escape_control(name), join(names, ", ")),
+        "write one of these names, or give the short one an alias in registries.conf");
+  }
   return result;
 }
 

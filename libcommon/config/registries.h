@@ -32,11 +32,18 @@ struct RegistryRule {
   std::vector<Mirror> mirrors;
 };
 
+// What a short name may mean when there is no one to ask.
+enum class ShortNameMode {
+  Enforcing,   // with several search registries and no alias: an error, so that nobody else's image slips in
+  Permissive,  // all search registries, in order
+  Disabled,    // the same, and no aliases
+};
+
 class Registries {
  public:
-  // $CONTAINERS_REGISTRIES_CONF, else $XDG_CONFIG_HOME/containers/registries.conf, else
-  // /etc/containers/registries.conf, each with the *.conf files of registries.conf.d beside the last two. Without any
-  // file: nothing is configured.
+  // $CONTAINERS_REGISTRIES_CONF alone; else $XDG_CONFIG_HOME/containers/registries.conf and its registries.conf.d; else
+  // those of /etc/containers, and the user's registries.conf.d over them. Aliases that podman's user chose win. Without
+  // any file: nothing is configured.
   static Registries load();
   static Registries parse(std::string_view toml, std::string_view name);
 
@@ -45,17 +52,23 @@ class Registries {
   // Where to write it: the registry itself, never a mirror.
   Endpoint primary(const oci::Reference& reference) const;
   // What a short name ("app", "org/app:1") may mean, in order: its alias, else one for each
-  // unqualified-search-registry, else docker.io. A name with a registry is itself.
+  // unqualified-search-registry, else docker.io. A name with a registry is itself. InvalidArgument: ambiguous, and the
+  // mode is Enforcing.
   std::vector<oci::Reference> candidates(std::string_view name) const;
 
   const std::vector<std::string>& search_registries() const { return search_; }
   const std::vector<RegistryRule>& rules() const { return rules_; }
+  // "containers-auth.json" (the auth files) and names of docker-credential-* programs, in the order to ask. Empty: the
+  // auth files.
+  const std::vector<std::string>& credential_helpers() const { return helpers_; }
 
  private:
   void merge(Registries other);
   const RegistryRule* rule_for(const oci::Reference& reference) const;
 
   std::vector<std::string> search_;
+  std::vector<std::string> helpers_;
+  std::optional<ShortNameMode> mode_;
   std::vector<RegistryRule> rules_;
   std::vector<std::pair<std::string, std::string>> aliases_;
 };

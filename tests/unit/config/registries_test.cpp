@@ -1,6 +1,7 @@
 #include "libcommon/config/registries.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "libcommon/base/error.h"
 #include "tests/support/environment.h"
@@ -51,7 +52,31 @@ insecure = true
   EXPECT_EQ(shown(registries.endpoints(named("evilwild.example/app"))), "evilwild.example/app");
   EXPECT_EQ(shown(registries.endpoints(named("localhost:5000/app"))), "localhost:5000/app!");
   EXPECT_EQ(shown(registries.endpoints(named("localhost:50001/app"))), "localhost:50001/app");
-  EXPECT_EQ(shown(registries.endpoints(named("example.com:8080/app"))), "example.com:8080/app");
+  EXPECT_THROW(registries.endpoints(named("example.com:8080/app")),
+               Error);  // mirror.example.net/all:8080/app is no name
+}
+
+TEST(Registries, PrefixesEndAtTheBordersOfAName) {
+  const auto registries = Registries::parse(R"(
+[[registry]]
+prefix = "*.wild.example"
+location = "gate.example"
+[[registry]]
+prefix = "host.example"
+blocked = true
+[[registry]]
+prefix = "tags.example/app:old"
+blocked = true
+)",
+                                            "x");
+  EXPECT_EQ(shown(registries.endpoints(named("a.b.wild.example/app:1"))), "gate.example/app");
+  EXPECT_EQ(shown(registries.endpoints(named("a.wild.example:5000/app"))), "gate.example:5000/app");
+  EXPECT_EQ(shown(registries.endpoints(named("wild.example/app"))), "wild.example/app");
+  EXPECT_EQ(shown(registries.endpoints(named("other.example/a.wild.example/app"))), "other.example/a.wild.example/app");
+  EXPECT_THROW(registries.primary(named("host.example:5000/app")), Error);
+  EXPECT_EQ(registries.primary(named("host.example.net/app")).host, "host.example.net");
+  EXPECT_THROW(registries.primary(named("tags.example/app:old")), Error);
+  EXPECT_EQ(registries.primary(named("tags.example/app:older")).repository, "app");
 }
 
 TEST(Registries, MirrorsComeFirstAndOnlyForReading) {
@@ -102,9 +127,32 @@ unqualified-search-registries = ["one.example", "docker.io"]
     EXPECT_EQ(registries.candidates(full).size(), 1U) << full;
 }
 
+TEST(Registries, ShortNameModes) {
+  const std::string both = "unqualified-search-registries = ['one.example', 'two.example']\n";
+  const std::string alias = "[aliases]\n\"tool\" = \"three.example/tool\"\n";
+  const auto enforcing = Registries::parse("short-name-mode = 'enforcing'\n" + both + alias, "x");
+  try {
+    (void)enforcing.candidates("app:1");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(error.text().find("one.example/app:1, two.example/app:1"), std::string::npos);
+  }
+  EXPECT_EQ(enforcing.candidates("tool")[0].name(), "three.example/tool");
+  EXPECT_EQ(enforcing.candidates("quay.io/app").size(), 1U);
+  const auto one = Registries::parse("short-name-mode='enforcing'\nunqualified-search-registries=['one.example']", "x");
+  EXPECT_EQ(one.candidates("app")[0].name(), "one.example/app");
+  EXPECT_EQ(Registries::parse("short-name-mode = 'permissive'\n" + both, "x").candidates("app").size(), 2U);
+  const auto disabled = Registries::parse("short-name-mode = 'disabled'\n" + both + alias, "x");
+  EXPECT_EQ(disabled.candidates("tool")[0].name(), "one.example/tool");
+}
+
 TEST(Registries, MistakesAreNamedWithFileAndLine) {
   for (const char* text :
-       {"[[registry]]\ninsecure = true", "x = ", "[/x]", "[registries.search]\nregistries = ['a']",
+       {"short-name-mode = 'other'", "[[registry]]\nprefix='*.a.b/ns'", "[[registry]]\nprefix='a.*.b'",
+        "[[registry]]\nprefix='a.b'\npull-from-mirror='all'",
+        "[[registry]]\nprefix='a.b'\nmirror-by-digest-only=true\n[[registry.mirror]]\nlocation='x'\npull-from-mirror='"
+        "all'",
+        "[[registry]]\ninsecure = true", "x = ", "[/x]", "[registries.search]\nregistries = ['a']",
         "[[registry]]\nlocation = \"https://x\"", "[[registry]]\nprefix='a.b'\n[[registry.mirror]]\ninsecure=true",
         "[[registry]]\nprefix='a.b'\n[[registry.mirror]]\nlocation='x'\npull-from-mirror='never'"}) {
     try {
@@ -127,7 +175,14 @@ TEST(Registries, FilesOfTheUserAndDropIns) {
   home.write("containers/registries.conf.d/10.conf",
              "unqualified-search-registries = ['b.example']\n[[registry]]\nlocation='x.example'\ninsecure=true\n");
   home.write("containers/registries.conf.d/20.txt", "nonsense =");
+  home.write("containers/registries.conf.d/30.conf", "[aliases]\n'one' = 'a.example/one'\n'two' = 'a.example/two'\n");
+  environment.set("XDG_CACHE_HOME", home.path("cache"));
+  if (::geteuid() != 0) {
+    home.write("cache/containers/short-name-aliases.conf", "[aliases]\n'two' = 'chosen.example/two'\n");
+    EXPECT_EQ(Registries::load().candidates("two:1")[0].str(), "chosen.example/two:1");
+  }
   const auto registries = Registries::load();
+  EXPECT_EQ(registries.candidates("one")[0].name(), "a.example/one");
   EXPECT_EQ(registries.search_registries(), std::vector<std::string>{"b.example"});
   EXPECT_EQ(shown(registries.endpoints(named("x.example/app"))), "x.example/app!");
   environment.set("CONTAINERS_REGISTRIES_CONF",
