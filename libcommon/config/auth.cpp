@@ -1,21 +1,18 @@
 #include "libcommon/config/auth.h"
 
 #include <fmt/format.h>
-#include <limits.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "libcommon/base/base64.h"
 #include "libcommon/base/error.h"
-#include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/config/auth_file.h"
 #include "libcommon/config/credential_helper.h"
+#include "libcommon/config/registries.h"
 #include "libcommon/os/file.h"
-#include "libcommon/os/lock.h"
+#include "libcommon/os/idmap.h"
 #include "libcommon/os/user.h"
 
 namespace proa::config {
@@ -23,7 +20,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // a file that we rewrite keeps its order
 
-constexpr std::uint64_t kMaxAuthFile = 1 << 20;
+constexpr std::string_view kAuthFiles = "containers-auth.json";
 constexpr std::string_view kDockerHubKey = "https://index.docker.io/v1/";
 
 std::optional<std::string> environment(const char* name) {
@@ -64,30 +61,6 @@ std::vector<std::string> keys_for(std::string_view name) {
     if (slash == std::string::npos) return keys;
     keys.push_back(keys.back().substr(0, slash));
   }
-}
-
-// Links are followed (secrets mounted by orchestrators are links), but what is at their end must be an ordinary file.
-std::optional<std::string> real_path(const std::string& path) {
-  char* found = ::realpath(path.c_str(), nullptr);
-  if (found == nullptr) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
-    throw system_error(fmt::format("open {}", path));
-  }
-  std::string result = found;
-  ::free(found);
-  return result;
-}
-
-std::optional<Json> read_auth_file(const std::string& path) {
-  const auto real = real_path(path);
-  if (!real) return std::nullopt;
-  const auto fd = os::open_regular(*real, kMaxAuthFile);
-  const std::string text = os::read_fd(fd.get(), kMaxAuthFile, path);
-  if (trim(text).empty()) return Json::object();
-  // The parser's own message would quote the file.
-  Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) throw Error(ErrorCode::InvalidArgument, fmt::format("{}: not a JSON object", path));
-  return json;
 }
 
 const Json* member(const Json& object, std::string_view name) {
@@ -139,6 +112,14 @@ std::optional<std::pair<std::string, std::string>> helper_for(const Json& file, 
   return std::pair{helpers->at(*written).get<std::string>(), *written};
 }
 
+// The store that a file of docker's keeps all its secrets in. It knows hosts, no paths.
+std::string store_for(const Json& file, const std::string& key) {
+  return key.find('/') == std::string::npos ? text_member(file, "credsStore") : std::string{};
+}
+
+// Under which address helpers know a host.
+std::string helper_address(const std::string& host) { return host == "docker.io" ? std::string(kDockerHubKey) : host; }
+
 std::optional<Credentials> find_in_file(const Json& file, const std::vector<std::string>& keys,
                                         const std::string& path) {
   const Json* auths = member(file, "auths");
@@ -150,10 +131,8 @@ std::optional<Credentials> find_in_file(const Json& file, const std::vector<std:
       if (auto found = decode_entry(auths->at(*written), path)) return found;
     }
   }
-  const std::string store = text_member(file, "credsStore");
-  if (store.empty()) return std::nullopt;
-  const std::string& host = keys.back();
-  return helper_get(store, host == "docker.io" ? std::string(kDockerHubKey) : host);
+  const std::string store = store_for(file, keys.back());
+  return store.empty() ? std::nullopt : helper_get(store, helper_address(keys.back()));
 }
 
 std::vector<std::string> files_to_read(const AuthLocation& where) {
@@ -166,45 +145,14 @@ std::vector<std::string> files_to_read(const AuthLocation& where) {
   return files;
 }
 
-// Two logins at once must not lose one another: the folder is locked from reading to renaming.
-os::FileLock lock_folder(const std::string& folder) {
-  for (int tries = 0; tries < 200; ++tries) {
-    if (auto lock =
-            os::FileLock::try_lock(os::open(folder, O_RDONLY | O_DIRECTORY), os::FileLock::Mode::Exclusive, folder)) {
-      return *std::move(lock);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  throw Error(ErrorCode::InUse, fmt::format("{}: another program keeps it locked", folder));
+// `credential-helpers` of registries.conf, without it the auth files.
+std::vector<std::string> places_to_ask() {
+  auto places = Registries::load().credential_helpers();
+  if (places.empty()) places.emplace_back(kAuthFiles);
+  return places;
 }
 
-void write_auth_file(const std::string& path, const Json& json) {
-  const std::string temporary = fmt::format("{}.{}", path, random_hex(8));
-  const auto fd = os::open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  try {
-    os::write_all(fd.get(), json.dump(1, '\t') + "\n", temporary);
-    if (::fsync(fd.get()) != 0) throw system_error(fmt::format("fsync {}", temporary));
-    if (::rename(temporary.c_str(), path.c_str()) != 0)
-      throw system_error(fmt::format("rename {} to {}", temporary, path));
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-}
-
-// Reads, changes and rewrites the file that login writes. `change` returns whether there is something to write.
-bool edit(const AuthLocation& where, const std::function<bool(Json&)>& change) {
-  std::string path = auth_file_for_writing(where);
-  if (const auto real = real_path(path)) path = *real;  // a link stays a link
-  const auto slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
-  os::make_dirs(folder, 0700);
-  const auto lock = lock_folder(folder);
-  Json json = read_auth_file(path).value_or(Json::object());
-  if (!change(json)) return false;
-  write_auth_file(path, json);
-  return true;
-}
+std::string program_of(const std::string& helper) { return "docker-credential-" + helper; }
 
 }  // namespace
 
@@ -222,35 +170,64 @@ std::string auth_file_for_writing(const AuthLocation& where) {
   if (!where.file.empty()) return where.file;
   if (auto path = environment("REGISTRY_AUTH_FILE")) return *path;
   if (auto folder = environment("XDG_RUNTIME_DIR")) return os::join(*folder, "containers/auth.json");
-  if (::geteuid() == 0) return "/run/containers/0/auth.json";
+  // In a user namespace of ours every user is 0.
+  if (::geteuid() == 0 && !os::in_user_namespace()) return "/run/containers/0/auth.json";
   return os::join(config_home(), "containers/auth.json");
 }
 
 std::optional<Credentials> find_credentials(std::string_view name, const AuthLocation& where) {
   const auto keys = keys_for(name);
+  for (const auto& place : places_to_ask()) {
+    if (place != kAuthFiles) {
+      if (auto found = helper_get(place, helper_address(keys.back()))) return found;
+      continue;
+    }
+    for (const auto& path : files_to_read(where)) {
+      const auto file = read_auth_file(path);
+      if (!file) continue;
+      if (auto found = find_in_file(*file, keys, path)) return found;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> file_with_credentials(std::string_view name, const AuthLocation& where) {
+  const auto keys = keys_for(name);
   for (const auto& path : files_to_read(where)) {
     const auto file = read_auth_file(path);
-    if (!file) continue;
-    if (auto found = find_in_file(*file, keys, path)) return found;
+    if (file && find_in_file(*file, keys, path)) return path;
   }
   return std::nullopt;
 }
 
 std::string store_credentials(std::string_view key, const Credentials& credentials, const AuthLocation& where) {
   const std::string wanted = normalized_key(key);
+  const std::string first = places_to_ask().front();
+  if (first != kAuthFiles && where.file.empty() && wanted.find('/') == std::string::npos) {
+    helper_store(first, helper_address(wanted), credentials);
+    return program_of(first);
+  }
   std::string holder = auth_file_for_writing(where);
-  edit(where, [&](Json& json) {
+  edit_auth_file(auth_file_for_writing(where), [&](Json& json) {
     if (const auto helper = helper_for(json, wanted)) {
       helper_store(helper->first, helper->second, credentials);
-      holder = "docker-credential-" + helper->first;
+      holder = program_of(helper->first);
       return false;
+    }
+    Json entry = Json::object();
+    std::string written = wanted;
+    if (const auto store = store_for(json, wanted); !store.empty()) {
+      written = helper_address(wanted);
+      helper_store(store, written, credentials);
+      holder = program_of(store);  // an empty entry says that there is something, as with docker
+    } else {
+      entry["auth"] = base64_encode(credentials.username + ":" + credentials.password);
+      if (!credentials.identity_token.empty()) entry["identitytoken"] = credentials.identity_token;
     }
     Json& auths = json["auths"];
     if (!auths.is_object()) auths = Json::object();
     if (const auto old = written_key(&auths, wanted)) auths.erase(*old);
-    Json entry = {{"auth", base64_encode(credentials.username + ":" + credentials.password)}};
-    if (!credentials.identity_token.empty()) entry["identitytoken"] = credentials.identity_token;
-    auths[wanted] = std::move(entry);
+    auths[written] = std::move(entry);
     return true;
   });
   return holder;
@@ -259,10 +236,15 @@ std::string store_credentials(std::string_view key, const Credentials& credentia
 bool remove_credentials(std::string_view key, const AuthLocation& where) {
   const std::string wanted = normalized_key(key);
   bool removed = false;
-  edit(where, [&](Json& json) {
-    if (const auto helper = helper_for(json, wanted)) removed = helper_erase(helper->first, helper->second);
+  for (const auto& place : places_to_ask()) {
+    const bool has = place != kAuthFiles && where.file.empty() && helper_get(place, helper_address(wanted));
+    if (has) removed = helper_erase(place, helper_address(wanted)) || removed;
+  }
+  edit_auth_file(auth_file_for_writing(where), [&](Json& json) {
+    if (const auto helper = helper_for(json, wanted)) removed = helper_erase(helper->first, helper->second) || removed;
     const auto written = written_key(member(json, "auths"), wanted);
     if (!written) return false;
+    if (const auto store = store_for(json, wanted); !store.empty()) helper_erase(store, helper_address(wanted));
     json["auths"].erase(*written);
     return removed = true;
   });
@@ -270,8 +252,18 @@ bool remove_credentials(std::string_view key, const AuthLocation& where) {
 }
 
 void remove_all_credentials(const AuthLocation& where) {
-  edit(where, [](Json& json) {
-    if (member(json, "auths") == nullptr) return false;
+  edit_auth_file(auth_file_for_writing(where), [](Json& json) {
+    if (const Json* helpers = member(json, "credHelpers")) {
+      for (const auto& [address, helper] : helpers->items()) {
+        if (helper.is_string()) helper_erase(helper.get<std::string>(), address);
+      }
+    }
+    const Json* auths = member(json, "auths");
+    if (auths == nullptr) return false;
+    for (const auto& [key, value] : auths->items()) {
+      if (const auto store = store_for(json, normalized_key(key)); !store.empty())
+        helper_erase(store, helper_address(normalized_key(key)));
+    }
     json["auths"] = Json::object();
     return true;
   });

@@ -23,13 +23,20 @@ struct Credentials {
 // $XDG_CONFIG_HOME/containers/auth.json, $DOCKER_CONFIG/config.json (~/.docker/config.json) in that order.
 struct AuthLocation {
   std::string file;
+
+  bool operator==(const AuthLocation&) const = default;
 };
 
 // Credentials for `name` ("quay.io/org/app", or a host alone): the entry of the longest prefix wins, first file first.
-// nullopt: there are none. Broken files throw InvalidArgument, naming the file only.
+// `credential-helpers` of registries.conf may put helpers before or after the files. nullopt: there are none. Broken
+// files throw InvalidArgument, naming the file only.
 std::optional<Credentials> find_credentials(std::string_view name, const AuthLocation& where = {});
 
-// The file (or helper) that now holds them, for the user. `key` is a host or host/namespace.
+// The first of these files that has some: for who wonders where they come from.
+std::optional<std::string> file_with_credentials(std::string_view name, const AuthLocation& where = {});
+
+// Into the helper that the file or registries.conf (`credential-helpers`) names for it, else into the file. Returns the
+// file or helper that now holds them, for the user. `key` is a host or host/namespace.
 std::string store_credentials(std::string_view key, const Credentials& credentials, const AuthLocation& where = {});
 // false: there were none in the file that is written to.
 bool remove_credentials(std::string_view key, const AuthLocation& where = {});

@@ -7,6 +7,7 @@
 
 #include "libcommon/base/base64.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/strings.h"
 #include "tests/support/environment.h"
 
 namespace proa::config {
@@ -15,7 +16,8 @@ namespace {
 class AuthFile : public ::testing::Test {
  protected:
   AuthFile() {
-    for (const char* name : {"REGISTRY_AUTH_FILE", "DOCKER_CONFIG"}) environment.set(name, std::nullopt);
+    for (const char* name : {"REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "CONTAINERS_REGISTRIES_CONF"})
+      environment.set(name, std::nullopt);
     environment.set("HOME", home.path());
     environment.set("XDG_CONFIG_HOME", home.path(".config"));
     environment.set("XDG_RUNTIME_DIR", home.path("run"));
@@ -28,6 +30,23 @@ class AuthFile : public ::testing::Test {
     const auto found = find_credentials(name);
     return found ? found->username : "-";
   }
+  // docker-credential-NAME keeps secrets in files below $HOME/NAME.
+  void make_helper(const std::string& name) {
+    const std::string program = home.write("bin/docker-credential-" + name, R"sh(#!/bin/sh
+read -r input
+kept=$HOME/NAME; mkdir -p "$kept"
+key=$(printf %s "$input" | sed 's/.*"ServerURL":"\([^"]*\)".*/\1/' | tr / _)
+case "$1" in
+store) printf %s "$input" >"$kept/$key" ;;
+get) if [ -e "$kept/$key" ]; then cat "$kept/$key"; else echo "credentials not found in native keychain"; exit 1; fi ;;
+erase) rm "$kept/$key" || { echo "credentials not found in native keychain"; exit 1; } ;;
+esac
+)sh");
+    home.write("bin/docker-credential-" + name, replace_all(home.read("bin/docker-credential-" + name), "NAME", name));
+    ASSERT_EQ(::chmod(program.c_str(), 0755), 0);
+    environment.set("PATH", home.path("bin") + ":" + ::getenv("PATH"));
+  }
+  bool exists(const std::string& name) const { return std::filesystem::exists(home.path(name)); }
   testing::TempDir home;
   testing::Environment environment;
 };
@@ -139,6 +158,44 @@ esac
   EXPECT_NE(home.read("log").find("store {\"Secret\":\"p\",\"ServerURL\":\"c.example\",\"Username\":\"u\"}"),
             std::string::npos);
   EXPECT_EQ(home.read("run/containers/auth.json").find("auths"), std::string::npos);
+}
+
+TEST_F(AuthFile, StoreOfDockersFileKeepsItsSecrets) {
+  make_helper("safe");
+  environment.set("REGISTRY_AUTH_FILE", home.write("config.json", R"({"credsStore":"safe"})"));
+  EXPECT_EQ(store_credentials("docker.io", {.username = "u", .password = "secret"}), "docker-credential-safe");
+  EXPECT_EQ(home.read("config.json").find("auth\""), std::string::npos);
+  EXPECT_NE(home.read("config.json").find("\"https://index.docker.io/v1/\": {}"), std::string::npos);
+  EXPECT_TRUE(exists("safe/https:__index.docker.io_v1_"));
+  EXPECT_EQ(user_for("docker.io/library/app"), "u");
+  // A namespace is nothing that the store could tell apart.
+  EXPECT_EQ(store_credentials("quay.io/org", {.username = "o", .password = "p"}), home.path("config.json"));
+  EXPECT_EQ(user_for("quay.io/org/app"), "o");
+  EXPECT_TRUE(remove_credentials("docker.io"));
+  EXPECT_FALSE(exists("safe/https:__index.docker.io_v1_"));
+  EXPECT_FALSE(remove_credentials("docker.io"));
+  store_credentials("a.example", {.username = "u", .password = "p"});
+  remove_all_credentials();
+  EXPECT_FALSE(exists("safe/a.example"));
+  EXPECT_EQ(user_for("quay.io/org/app"), "-");
+}
+
+TEST_F(AuthFile, HelpersOfRegistriesConfAreAskedInOrder) {
+  make_helper("first");
+  home.write(".config/containers/registries.conf", "credential-helpers = ['first', 'containers-auth.json']");
+  home.write("run/containers/auth.json", auths(entry("a.example", "filed") + "," + entry("b.example", "filed")));
+  EXPECT_EQ(store_credentials("a.example", {.username = "helped", .password = "p"}), "docker-credential-first");
+  EXPECT_EQ(user_for("a.example/app"), "helped");
+  EXPECT_EQ(user_for("b.example/app"), "filed");
+  EXPECT_TRUE(remove_credentials("a.example"));
+  EXPECT_EQ(user_for("a.example/app"), "-");
+}
+
+TEST_F(AuthFile, SaysWhichFileHasThem) {
+  home.write(".docker/config.json", auths(entry("a.example", "u")));
+  EXPECT_FALSE(remove_credentials("a.example"));
+  EXPECT_EQ(file_with_credentials("a.example"), home.path(".docker/config.json"));
+  EXPECT_EQ(file_with_credentials("b.example"), std::nullopt);
 }
 
 TEST_F(AuthFile, HelperNamesAreNoPaths) {

@@ -132,8 +132,11 @@ cli::ExitCode logout(cli::Context&, const LoginOptions& options) {
     return 0;
   }
   const auto name = registry_name(options);
-  if (!config::remove_credentials(name, where))
-    throw Error(ErrorCode::NotFound, fmt::format("not logged into {}", name));
+  if (!config::remove_credentials(name, where)) {
+    const auto elsewhere = config::file_with_credentials(name, where);
+    throw Error(ErrorCode::NotFound, fmt::format("not logged into {}", name),
+                elsewhere ? fmt::format("{} has credentials for it: add --authfile {}", *elsewhere, *elsewhere) : "");
+  }
   fmt::print("Removed login credentials for {}\n", name);
   return 0;
 }
