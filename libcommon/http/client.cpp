@@ -86,7 +86,7 @@ class Body final : public io::Source {
 };
 
 // Where an answer sends us, or nullopt when it is to be handed to the caller.
-std::optional<Url> redirect_target(const Request& request, const Url& from, const Response& response) {
+std::optional<Url> redirect_target(const Request& request, const Url& from, const Response& response, bool verified) {
   if (!is_redirect(response.status)) return std::nullopt;
   const auto location = response.header("Location");
   if (!location) return std::nullopt;
@@ -100,9 +100,12 @@ std::optional<Url> redirect_target(const Request& request, const Url& from, cons
   const bool may_send_again = (response.status == 307 || response.status == 308) && from.same_origin(*to) &&
                               !std::holds_alternative<StreamBody>(request.body);
   if (!reads && !may_send_again) return std::nullopt;
-  if (from.scheme == "https" && to->scheme == "http") {
-    throw Error(ErrorCode::Unavailable, fmt::format("{} {}: the server redirects to {} without TLS: refused",
-                                                    request.method, from.display(), to->display()));
+  // Signed addresses are secrets. Who does without verified TLS has given that up already.
+  if (verified && from.scheme == "https" && to->scheme == "http") {
+    throw Error(ErrorCode::Unavailable,
+                fmt::format("{} {}: the server redirects to {} without TLS: refused", request.method, from.display(),
+                            to->display()),
+                "--tls-verify=false, or `insecure = true` in registries.conf, allows it");
   }
   return to;
 }
@@ -134,7 +137,7 @@ Response Client::send(const Request& request, std::stop_token stop) const {
     response.headers = transfer->headers();
     response.url = url.str();
     response.body = std::make_unique<Body>(std::move(transfer), std::move(give_back));
-    const auto next = redirect_target(request, url, response);
+    const auto next = redirect_target(request, url, response, pool_->options.tls.verify);
     if (!next) return response;
     // Once left out it stays so: a foreign host could send us back to where it learned something from.
     if (!next->same_origin(url)) with_authorization = false;

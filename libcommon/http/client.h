@@ -1,6 +1,6 @@
-// HTTP/1.1 requests over libcurl, the only place that knows it. Bodies are pulled by the caller's own thread: whoever
-// does not read holds the server back by TCP, so memory stays flat. HTTP/2 is not used: libcurl would take in up to 32
-// MiB a stream for us.
+// HTTP requests over libcurl, the only place that knows it: HTTP/2 where a TLS server agrees to it, else HTTP/1.1.
+// Bodies are pulled by the caller's own thread: whoever does not read holds the server back by TCP, so memory stays
+// flat. Each exchange has a connection of its own: blobs that shared one would share its window, too.
 #pragma once
 
 #include <chrono>
@@ -35,6 +35,8 @@ struct Timeouts {
   // elsewhere is not counted.
   std::chrono::milliseconds stall{30000};
   std::uint64_t minimum_bytes = 4096;
+
+  bool operator==(const Timeouts&) const = default;
 };
 
 // A body that is read once while it is sent.
@@ -92,7 +94,7 @@ class Client {
 
   // Sends and waits for the headers. Any status is an answer, not an error. Redirects of GET and HEAD (and 307/308 of
   // string bodies on the same origin) are followed, at most 5: Authorization is left out for another scheme, host or
-  // port; https to http is refused.
+  // port; https to http is refused where TLS is verified.
   Response send(const Request& request, std::stop_token stop = {}) const;
 
  private:

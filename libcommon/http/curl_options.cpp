@@ -95,6 +95,30 @@ Failure failure_of(int code) {
   }
 }
 
+std::string hint_for(Failure failure, bool alerted, const Url& url) {
+  switch (failure) {
+    case Failure::Resolve:
+      return "check the name, the network and its DNS";
+    case Failure::Connect:
+      return "is the server running, and does the network let us reach it?";
+    case Failure::Timeout:
+      return "the server or the network is too slow; try again later";
+    case Failure::Certificate:
+      if (alerted) {
+        return fmt::format("a client certificate belongs in /etc/containers/certs.d/{}: client.cert and client.key",
+                           url.authority());
+      }
+      return fmt::format(
+          "a private authority belongs in /etc/containers/certs.d/{}/ca.crt; --tls-verify=false does without",
+          url.authority());
+    case Failure::Tls:
+      return "a server without TLS needs --tls-verify=false or `insecure = true` in registries.conf";
+    case Failure::Broken:
+      break;
+  }
+  return {};
+}
+
 }  // namespace
 
 void check(int code) {
@@ -106,7 +130,7 @@ void check(int code) {
 void set_common_options(void* easy, const ClientOptions& options, const Url& url, const Timeouts& timeouts) {
   check(curl_easy_setopt(easy, CURLOPT_URL, url.str().c_str()));
   check(curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https"));
-  check(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1)));
+  check(curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS)));
   check(curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L));
   check(curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L));
   check(curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
@@ -124,33 +148,15 @@ void set_common_options(void* easy, const ClientOptions& options, const Url& url
 
 void throw_transfer_error(int code, long os_error, const char* detail, const std::string& method, const Url& url) {
   std::string reason = detail != nullptr && *detail != '\0' ? detail : curl_easy_strerror(static_cast<CURLcode>(code));
-  std::string hint;
-  const Failure failure = failure_of(code);
-  switch (failure) {
-    case Failure::Resolve:
-      reason = code == CURLE_COULDNT_RESOLVE_PROXY ? "the name of the proxy is not known" : "no such host";
-      hint = "check the name, the network and its DNS";
-      break;
-    case Failure::Connect:
-      if (os_error != 0) reason = errno_text(static_cast<int>(os_error));
-      hint = "is the server running, and does the network let us reach it?";
-      break;
-    case Failure::Timeout:
-      hint = "the server or the network is too slow; try again later";
-      break;
-    case Failure::Certificate:
-      hint = fmt::format(
-          "a private authority belongs in /etc/containers/certs.d/{}/ca.crt; --tls-verify=false does without",
-          url.authority());
-      break;
-    case Failure::Tls:
-      hint = "a server without TLS needs --tls-verify=false or `insecure = true` in registries.conf";
-      break;
-    case Failure::Broken:
-      break;
-  }
+  // An alert comes from a peer that speaks TLS, only not with us as we are.
+  const bool alerted = (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) &&
+                       reason.find(" alert ") != std::string::npos;
+  const Failure failure = alerted ? Failure::Certificate : failure_of(code);
+  if (failure == Failure::Resolve)
+    reason = code == CURLE_COULDNT_RESOLVE_PROXY ? "the name of the proxy is not known" : "no such host";
+  if (failure == Failure::Connect && os_error != 0) reason = errno_text(static_cast<int>(os_error));
   throw TransferError(failure, fmt::format("{} {}: {}", method, url.display(), escape_control(trim(reason))),
-                      std::move(hint));
+                      hint_for(failure, alerted, url));
 }
 
 SigpipeGuard::SigpipeGuard() noexcept {

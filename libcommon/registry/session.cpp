@@ -117,7 +117,7 @@ void Session::State::ping(const http::Url& at, bool last, const std::stop_token&
 void Session::State::knock(const http::Url& at, const std::stop_token& stop) const {
   http::Request request;
   request.url = at.str();
-  (void)http::Client({.tls = {.verify = false}, .timeouts = options.timeouts, .user_agent = {}}).send(request, stop);
+  (void)http::Client(client_options(host, options, false)).send(request, stop);
 }
 
 void Session::State::connect(const std::stop_token& stop) {

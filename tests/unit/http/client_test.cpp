@@ -340,6 +340,29 @@ TEST(HttpClient, UsesTheProxyOfTheEnvironmentButNeverForLoopback) {
   EXPECT_EQ(proxy.requests().size(), 2U);
 }
 
+TEST(HttpClient, TunnelsThroughTheProxyAreToldNoSecretsOfTheRegistry) {
+  FakeServer proxy([](const FakeRequest&) { return FakeAnswer{.status = 403, .headers = {}, .body = {}}; });
+  testing::Environment environment;
+  for (const char* name : {"https_proxy", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"})
+    environment.set(name, std::nullopt);
+  environment.set("HTTPS_PROXY", "http://someone:proxysecret@" + proxy.authority());
+  const Request request{.url = "https://registry.invalid/v2/", .headers = {{"Authorization", "Bearer secret"}}};
+  try {
+    (void)make_client().send(request);
+    FAIL();
+  } catch (const TransferError& error) {
+    EXPECT_EQ(error.text().find("secret"), std::string::npos) << error.text();
+  }
+  ASSERT_EQ(proxy.requests().size(), 1U);
+  EXPECT_EQ(proxy.requests()[0].method, "CONNECT");
+  EXPECT_EQ(proxy.requests()[0].path, "registry.invalid:443");
+  EXPECT_EQ(proxy.requests()[0].header("authorization"), "");
+  EXPECT_NE(proxy.requests()[0].header("proxy-authorization"), "");
+  environment.set("NO_PROXY", "other.invalid,registry.invalid");
+  EXPECT_EQ(failure_of([&] { (void)make_client().send(request); }), Failure::Resolve);
+  EXPECT_EQ(proxy.requests().size(), 1U);
+}
+
 TEST(HttpClient, TellsAServerWithoutTlsFromOneWithAWrongCertificate) {
   FakeServer server(echo);
   EXPECT_EQ(failure_of([&] { get(make_client(), "https://" + server.authority() + "/"); }), Failure::Tls);

@@ -74,6 +74,7 @@ TEST_F(Tls, RedirectToPlainHttpIsRefused) {
   EXPECT_EQ(error.code(), ErrorCode::Unavailable);
   EXPECT_NE(error.text().find("without TLS"), std::string::npos);
   EXPECT_TRUE(plain.requests().empty());
+  EXPECT_EQ(get(client({.verify = false}), server.url() + "/x"), "{}");
 }
 
 // A wrong certificate on a loopback host is no reason to fall back to plain HTTP: somebody may sit on that port.
@@ -87,6 +88,20 @@ TEST_F(Tls, WrongCertificateNeverLeadsToPlainHttp) {
 TEST_F(Tls, AuthorityFromCertsDirectory) {
   TlsServer server(*authority, "good");
   config.write("containers/certs.d/" + server.authority() + "/ca.crt", os::read_file(authority->file("ca"), 1 << 20));
+  EXPECT_EQ(Session(server.authority(), quick_options()).base_url(), server.url());
+}
+
+// A server that wants a client certificate speaks TLS all the same.
+TEST_F(Tls, ClientCertificateFromCertsDirectory) {
+  TlsServer server(*authority, "good", true);
+  const std::string folder = "containers/certs.d/" + server.authority() + "/";
+  const auto text = [](const std::string& path) { return os::read_file(path, 1 << 20); };
+  config.write(folder + "ca.crt", text(authority->file("ca")));
+  const auto error = error_of([&] { Session(server.authority(), quick_options()).base_url(); });
+  EXPECT_NE(error.text().find("GET https://"), std::string::npos) << error.text();
+  EXPECT_NE(error.hint().find("client.cert"), std::string::npos) << error.text();
+  config.write(folder + "client.cert", text(authority->file("client")));
+  config.write(folder + "client.key", text(authority->key("client")));
   EXPECT_EQ(Session(server.authority(), quick_options()).base_url(), server.url());
 }
 
