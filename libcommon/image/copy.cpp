@@ -168,45 +168,55 @@ class Copier {
   }
 
   CopyResult copy_index(const ManifestBytes& top) {
-    const auto& traits = destination_.traits();
-    if (!traits.accepts_index) {
+    if (!destination_.traits().accepts_index) {
       throw Error(ErrorCode::Unsupported,
                   fmt::format("{} holds one image only, not an index of several", destination_.name()),
                   "leave out --all, or choose one with --platform");
     }
-    auto index = oci::Index::parse(top.bytes, top.media_type);
-    const std::string type = plan_index_type(index, traits, options_);
-    bool changed = type != index.media_type;
-    std::map<oci::Digest, oci::Descriptor> done;
-    std::size_t number = 0;
-    for (auto& entry : index.manifests) {
-      if (!wanted(entry)) continue;
-      note(fmt::format("Copying image {} ({} of {})", entry.digest.str(), ++number, index.manifests.size()));
-      if (oci::is_index_type(entry.media_type))
-        throw Error(ErrorCode::Unsupported, "an index inside an index cannot be copied with --all");
-      auto found = done.find(entry.digest);
-      if (found == done.end()) found = done.emplace(entry.digest, copy_instance(entry)).first;
-      changed = changed || found->second.digest != entry.digest;
-      entry.media_type = found->second.media_type;
-      entry.digest = found->second.digest;
-      entry.size = found->second.size;
-    }
-    ManifestBytes result{top.bytes, index.media_type};
-    if (changed) {
-      if (options_.preserve_digests)
-        throw Error(ErrorCode::InvalidArgument, "digests cannot be preserved: the index has to change");
-      index.media_type = type;
-      result = {oci::Index::encode(std::move(index)).raw, type};
-    }
+    ManifestBytes result = copy_entries(top, 0);
     note("Writing manifest list to image destination");
     destination_.put_index(result, context_.stop);
     const auto digest = result.digest();
     return {.manifest = std::move(result), .digest = digest, .id = std::nullopt};
   }
 
-  oci::Descriptor copy_instance(const oci::Descriptor& entry) {
-    const auto copied = copy_single(instance_bytes(source_, entry, context_.stop), entry);
+  // What an index lists, as far as it is wanted. Returns the index, changed where an entry had to change.
+  ManifestBytes copy_entries(const ManifestBytes& document, int depth) {
+    if (depth == kMaxIndexDepth)
+      throw Error(ErrorCode::Corrupt, fmt::format("{}: indexes are nested too deep", source_.name()));
+    auto index = oci::Index::parse(document.bytes, document.media_type);
+    const std::string type = plan_index_type(index, destination_.traits(), options_);
+    bool changed = type != index.media_type;
+    std::size_t number = 0;
+    for (auto& entry : index.manifests) {
+      if (!wanted(entry)) continue;
+      note(fmt::format("Copying image {} ({} of {})", entry.digest.str(), ++number, index.manifests.size()));
+      auto found = done_.find(entry.digest);
+      if (found == done_.end()) found = done_.emplace(entry.digest, copy_instance(entry, depth)).first;
+      changed = changed || found->second.digest != entry.digest;
+      entry.media_type = found->second.media_type;
+      entry.digest = found->second.digest;
+      entry.size = found->second.size;
+    }
+    if (!changed) return {document.bytes, index.media_type};
+    if (options_.preserve_digests)
+      throw Error(ErrorCode::InvalidArgument, "digests cannot be preserved: the index has to change");
+    index.media_type = type;
+    return {oci::Index::encode(std::move(index)).raw, type};
+  }
+
+  oci::Descriptor copy_instance(const oci::Descriptor& entry, int depth) {
+    const auto bytes = instance_bytes(source_, entry, context_.stop);
     oci::Descriptor result = entry;
+    if (oci::is_index_type(entry.media_type)) {
+      const auto nested = copy_entries(bytes, depth + 1);
+      result.media_type = nested.media_type;
+      result.digest = nested.bytes == bytes.bytes ? entry.digest : nested.digest();
+      result.size = nested.bytes.size();
+      destination_.put_manifest(nested, result.digest, context_.stop);
+      return result;
+    }
+    const auto copied = copy_single(bytes, entry);
     result.media_type = copied.manifest.media_type;
     result.digest = copied.digest;
     result.size = copied.manifest.bytes.size();
@@ -219,6 +229,7 @@ class Copier {
   const CopyContext& context_;
   std::string doing_;
   std::size_t slot_ = 0;
+  std::map<oci::Digest, oci::Descriptor> done_;  // entries of indexes, by the digest they had
 };
 
 }  // namespace
