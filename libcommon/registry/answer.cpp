@@ -64,6 +64,31 @@ std::string words_of(http::Response& response) {
   return escape_control(words);
 }
 
+// Content-Type without parameters; types that say nothing about a manifest count as none.
+std::string media_type_of(const http::Response& response) {
+  const auto header = response.header("Content-Type");
+  if (!header) return {};
+  std::string type = to_lower(trim(header->substr(0, header->find(';'))));
+  for (const std::string_view vague :
+       {"application/json", "text/plain", "application/octet-stream", "binary/octet-stream"}) {
+    if (type == vague) return {};
+  }
+  return type;
+}
+
+std::optional<std::string> next_page(const http::Response& response, std::string_view list) {
+  const auto link = response.header("Link");
+  if (!link) return std::nullopt;
+  const auto open = link->find('<');
+  const auto close = link->find('>');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return std::nullopt;
+  if (link->substr(close).find("next") == std::string_view::npos) return std::nullopt;
+  std::string target(link->substr(open + 1, close - open - 1));
+  if (target.starts_with('/') || target.find("://") != std::string::npos) return target;
+  const std::string folder(list.substr(0, list.rfind('/') + 1));
+  return (target.starts_with('?') ? std::string(list) : folder) + target;
+}
+
 void throw_answer(http::Response& response, std::string_view what, std::string_view host) {
   const ErrorCode code = code_for(response.status);
   std::string hint;

@@ -7,6 +7,7 @@
 
 #include "libcommon/base/log.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/registry/answer.h"
 
 namespace proa::registry {
 namespace {
@@ -25,9 +26,14 @@ std::optional<std::uint64_t> range_start(const http::Response& response) {
 
 }  // namespace
 
-BlobSource::BlobSource(const Repository& repository, const oci::Descriptor& blob, std::stop_token stop)
-    : repository_(repository), blob_(blob), stop_(stop), tries_(repository.session_->retry_policy(), std::move(stop)) {
-  open();
+BlobSource::BlobSource(const Repository& repository, const oci::Descriptor& blob, std::uint64_t offset,
+                       std::stop_token stop)
+    : repository_(repository),
+      blob_(blob),
+      stop_(stop),
+      tries_(repository.session_->retry_policy(), std::move(stop)),
+      at_(offset) {
+  if (at_ < blob_.size || at_ == 0) open();
 }
 
 void BlobSource::open() {
@@ -36,12 +42,15 @@ void BlobSource::open() {
   auto whole = call;
   if (at_ > 0) call.request.headers.emplace_back("Range", fmt::format("bytes={}-", at_));
   auto response = repository_.send(std::move(call), stop_);
-  if (response.status == 416 && at_ > 0) response = repository_.send(std::move(whole), stop_);
-  const bool partial = response.status == 206 && at_ > 0;
-  if (response.status != 200 && !partial) repository_.refuse(response, doing);
-  if (partial && range_start(response) != at_) {
-    throw Error(ErrorCode::Corrupt, fmt::format("{}: asked for the rest from byte {}, got another part", doing, at_));
+  bool partial = response.status == 206 && at_ > 0;
+  // No part, or not the one that was asked for: a server that is no good at this has to send everything.
+  if ((response.status == 416 && at_ > 0) || (partial && range_start(response) != at_)) {
+    partial = false;
+    response = repository_.send(std::move(whole), stop_);
   }
+  // The image is there, but not whole: that is no answer to "is there such an image".
+  if (response.status == 404) throw Error(ErrorCode::Io, fmt::format("{}: {}", doing, words_of(response)));
+  if (response.status != 200 && !partial) repository_.refuse(response, doing);
   body_ = std::move(response.body);
   if (at_ > 0 && !partial) skip_to_position();
   opened_at_ = at_;

@@ -9,8 +9,8 @@ namespace proa::registry {
 
 class BlobSource final : public io::Source {
  public:
-  // Asks for the blob at once, so that NotFound is told here.
-  BlobSource(const Repository& repository, const oci::Descriptor& blob, std::stop_token stop);
+  // Asks for the blob at once, so that NotFound is told here. `offset`: what lies before it is not wanted.
+  BlobSource(const Repository& repository, const oci::Descriptor& blob, std::uint64_t offset, std::stop_token stop);
   // At most one byte more than the descriptor's size comes out: who verifies sees that it is too much.
   std::size_t read(io::Buffer buffer) override;
 

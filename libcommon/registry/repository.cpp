@@ -23,18 +23,6 @@ std::string manifest_accept() {
                      oci::kDockerManifestList);
 }
 
-// Content-Type without parameters; types that say nothing about a manifest count as none.
-std::string media_type_of(const http::Response& response) {
-  const auto header = response.header("Content-Type");
-  if (!header) return {};
-  std::string type = to_lower(trim(header->substr(0, header->find(';'))));
-  for (const std::string_view vague :
-       {"application/json", "text/plain", "application/octet-stream", "binary/octet-stream"}) {
-    if (type == vague) return {};
-  }
-  return type;
-}
-
 // References are validated where they are parsed; a tag that reaches this is one path segment.
 std::string segment(std::string_view reference) {
   return oci::Digest::try_parse(reference) ? std::string(reference) : http::percent_encode(reference);
@@ -50,17 +38,6 @@ std::string scopes_for(const std::string& path, Access access) {
                                    : access == Access::Push ? "pull,push"
                                                             : "pull,delete";
   return fmt::format("repository:{}:{}", path, actions);
-}
-
-// RFC 8288: <URL>; rel="next"
-std::optional<std::string> next_link(const http::Response& response) {
-  const auto link = response.header("Link");
-  if (!link) return std::nullopt;
-  const auto open = link->find('<');
-  const auto close = link->find('>');
-  if (open == std::string_view::npos || close == std::string_view::npos || close < open) return std::nullopt;
-  if (link->substr(close).find("next") == std::string_view::npos) return std::nullopt;
-  return std::string(link->substr(open + 1, close - open - 1));
 }
 
 void add_tags(const std::string& page, const std::string& name, std::vector<std::string>& tags) {
@@ -129,15 +106,16 @@ std::optional<oci::Digest> Repository::manifest_digest(std::string_view referenc
   return manifest(reference, stop).digest;
 }
 
-std::unique_ptr<io::Source> Repository::unverified_blob(const oci::Descriptor& blob, std::stop_token stop) const {
-  return std::make_unique<BlobSource>(*this, blob, std::move(stop));
+std::unique_ptr<io::Source> Repository::unverified_blob(const oci::Descriptor& blob, std::stop_token stop,
+                                                        std::uint64_t offset) const {
+  return std::make_unique<BlobSource>(*this, blob, offset, std::move(stop));
 }
 
 bool Repository::has_blob(const oci::Digest& digest, std::stop_token stop) const {
   auto response = send(make_call("HEAD", "blobs/" + digest.str()), stop);
   if (response.status == 200) return true;
   // Registries that cannot answer HEAD: uploading decides.
-  if (response.status == 404 || response.status == 405) return false;
+  if (response.status == 404 || response.status == 405 || response.status >= 500) return false;
   refuse(response, fmt::format("looking for blob {} in {}", digest.str(), name()));
 }
 
@@ -179,10 +157,13 @@ oci::Digest Repository::put_manifest(std::string_view reference, std::string_vie
     throw Error(ErrorCode::Corrupt,
                 fmt::format("{}: the registry stored {} instead of {}", doing, stored->str(), digest.str()));
   }
+  // A registry that keeps the list of referrers says so (distribution-spec "Pushing Manifests with Subject").
+  if (!response.header("OCI-Subject")) list_referrer(raw, media_type, digest, stop);
   return digest;
 }
 
 void Repository::delete_manifest(const oci::Digest& digest, std::stop_token stop) const {
+  const auto subject = subject_to_leave(digest, stop);
   auto response = send(make_call("DELETE", "manifests/" + digest.str()), stop);
   if (response.status == 405) {
     throw Error(ErrorCode::Unsupported,
@@ -190,6 +171,7 @@ void Repository::delete_manifest(const oci::Digest& digest, std::stop_token stop
   }
   if (response.status < 200 || response.status > 299)
     refuse(response, fmt::format("deleting {} in {}", digest.str(), name()));
+  if (subject) unlist_referrer(*subject, digest, stop);
 }
 
 std::vector<std::string> Repository::tags(std::stop_token stop) const {
@@ -205,26 +187,10 @@ std::vector<std::string> Repository::tags(std::stop_token stop) const {
     if (response.status != 200) refuse(response, doing);
     const std::size_t before = result.size();
     add_tags(io::read_all(*response.body, kMaxTagPage, doing), name(), result);
-    auto next = next_link(response);
     // An empty page that leads on would let a registry lead us in circles.
-    if (result.size() == before) next.reset();
-    if (next && !next->starts_with('/') && next->find("://") == std::string::npos) {
-      next = next->starts_with('?') ? "tags/list" + *next : "tags/" + *next;
-    }
-    target = std::move(next);
+    target = result.size() == before ? std::nullopt : next_page(response, "tags/list");
   }
   return result;
-}
-
-std::optional<std::string> Repository::referrers(const oci::Digest& digest, std::stop_token stop) const {
-  auto call = make_call("GET", "referrers/" + digest.str());
-  call.request.headers.emplace_back("Accept", std::string(oci::kOciIndex));
-  auto response = send(std::move(call), stop);
-  if (response.status == 404) return std::nullopt;
-  const std::string doing = fmt::format("reading referrers of {} in {}", digest.str(), name());
-  if (response.status != 200) refuse(response, doing);
-  if (media_type_of(response) != oci::kOciIndex) return std::nullopt;  // spec: no such API then
-  return io::read_all(*response.body, oci::kMaxManifestSize, doing);
 }
 
 }  // namespace proa::registry

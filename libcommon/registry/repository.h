@@ -48,14 +48,16 @@ class Repository {
   // nullopt: there is none. Where the registry does not tell the digest, the manifest is read.
   std::optional<oci::Digest> manifest_digest(std::string_view reference, std::stop_token stop = {}) const;
   // Picks up a broken transfer where it stopped. NOT verified: size and digest are checked by who wraps it
-  // (VerifyingSource).
-  std::unique_ptr<io::Source> unverified_blob(const oci::Descriptor& blob, std::stop_token stop = {}) const;
+  // (VerifyingSource). `offset`: only what follows it.
+  std::unique_ptr<io::Source> unverified_blob(const oci::Descriptor& blob, std::stop_token stop = {},
+                                              std::uint64_t offset = 0) const;
   bool has_blob(const oci::Digest& digest, std::stop_token stop = {}) const;
   // All tags in the registry's order. LimitExceeded above a million.
   std::vector<std::string> tags(std::stop_token stop = {}) const;
-  // The index of manifests that name `digest` as their subject; nullopt: the registry keeps no such list (the tag
-  // sha256-HEX may).
-  std::optional<std::string> referrers(const oci::Digest& digest, std::stop_token stop = {}) const;
+  // The manifests that name `subject`, from the registry's list or, where it keeps none, from the index under the tag
+  // sha256-HEX. `artifact_type`: only these; empty: all.
+  std::vector<oci::Descriptor> referrers(const oci::Digest& subject, std::string_view artifact_type = {},
+                                         std::stop_token stop = {}) const;
 
   // --- writing
   // Sends the content whether or not the registry has it. Corrupt when digest or size are not the planned ones: nothing
@@ -63,12 +65,14 @@ class Repository {
   UploadedBlob put_blob(io::Source& content, const UploadPlan& plan, std::stop_token stop = {}) const;
   // Makes a blob of another repository of this registry known here. false: not possible, upload it.
   bool mount_blob(const oci::Digest& digest, std::string_view from_repository, std::stop_token stop = {}) const;
-  // Returns the digest of `raw`. `reference`: tag or digest.
+  // Returns the digest of `raw`. `reference`: tag or digest. A manifest with a subject is also put into the index under
+  // the subject's tag where the registry does not list referrers itself; delete_manifest() takes it out again.
   oci::Digest put_manifest(std::string_view reference, std::string_view raw, std::string_view media_type,
                            std::stop_token stop = {}) const;
   void delete_manifest(const oci::Digest& digest, std::stop_token stop = {}) const;
 
   const std::string& path() const { return path_; }
+  const std::string& host() const { return session_->host(); }
   std::string name() const { return session_->host() + "/" + path_; }
 
  private:
@@ -80,6 +84,15 @@ class Repository {
     return session_->send(std::move(call), std::move(stop));
   }
   [[noreturn]] void refuse(http::Response& response, std::string_view doing) const;
+  // nullopt: the registry keeps no list.
+  std::optional<std::vector<oci::Descriptor>> listed_referrers(const oci::Digest& subject,
+                                                               std::string_view artifact_type,
+                                                               const std::stop_token& stop) const;
+  std::optional<oci::Index> referrers_tag(const oci::Digest& subject, const std::stop_token& stop) const;
+  void list_referrer(std::string_view raw, std::string_view media_type, const oci::Digest& digest,
+                     const std::stop_token& stop) const;
+  std::optional<oci::Digest> subject_to_leave(const oci::Digest& digest, const std::stop_token& stop) const;
+  void unlist_referrer(const oci::Digest& subject, const oci::Digest& digest, const std::stop_token& stop) const;
 
   std::shared_ptr<Session> session_;
   std::string path_;

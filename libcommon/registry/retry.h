@@ -14,7 +14,9 @@ struct RetryPolicy {
   int attempts = 4;                            // of one request, the first included
   std::chrono::milliseconds first_delay{500};  // doubles; the half of it is left to chance
   std::chrono::milliseconds longest_delay{8000};
-  std::chrono::milliseconds longest_wait{60000};  // all delays together, a Retry-After included: beyond it we give up
+  std::chrono::milliseconds longest_wait{60000};  // all delays together; a longer Retry-After is cut to what is left
+
+  bool operator==(const RetryPolicy&) const = default;
 };
 
 // The tries of one request.

@@ -12,7 +12,7 @@ namespace proa::registry {
 namespace {
 
 constexpr std::uint64_t kMaxTokenAnswer = 1 << 20;
-// The protocol's default, and its least: shorter ones of broken servers would have us ask for ever.
+// The protocol's default.
 constexpr std::chrono::seconds kDefaultLife{60};
 constexpr std::string_view kClientId = "proa";
 
@@ -86,7 +86,9 @@ Token decode(const std::string& body, const std::string& server) {
     throw Error(ErrorCode::Corrupt, fmt::format("the token server {} answers without a usable token", server));
   }
   auto life = kDefaultLife;
-  if (const auto at = json.find("expires_in"); at != json.end() && at->is_number_unsigned()) {
+  // 0, as some servers say for "not told", would have us ask before every request.
+  if (const auto at = json.find("expires_in");
+      at != json.end() && at->is_number_unsigned() && at->get<std::uint64_t>() > 0) {
     life = std::chrono::seconds(std::min<std::uint64_t>(at->get<std::uint64_t>(), 86400));
   }
   // Counted from now by our own clock: issued_at is by the server's. A tenth, at most 10 s, is kept in hand.

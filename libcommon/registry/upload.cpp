@@ -62,6 +62,7 @@ class UploadSession {
   Next recover();
   bool take_up();
   Setback setback_of(http::Response& response);
+  [[noreturn]] void refuse(http::Response& response) const;
   void cancel() noexcept;
   void take_location(const http::Response& response);
 
@@ -84,6 +85,12 @@ void UploadSession::take_location(const http::Response& response) {
   }
 }
 
+// "Not found" would be about an image that is wanted; here it is about a place to put one.
+void UploadSession::refuse(http::Response& response) const {
+  if (response.status == 404) throw Error(ErrorCode::Io, fmt::format("{}: {}", doing_, words_of(response)));
+  repository_.refuse(response, doing_);
+}
+
 http::Response UploadSession::send(Session::Call call) {
   auto timeouts = repository_.session_->timeouts();
   timeouts.response = std::max<std::chrono::milliseconds>(timeouts.response, kSlowAnswer);
@@ -95,7 +102,7 @@ void UploadSession::start() {
   auto call = repository_.make_call("POST", "blobs/uploads/");
   call.request.body = std::string{};
   auto response = repository_.send(std::move(call), stop_);
-  if (response.status != 202) repository_.refuse(response, doing_);
+  if (response.status != 202) refuse(response);
   take_location(response);
 }
 
@@ -127,7 +134,7 @@ Session::Call UploadSession::closing_call(bool with_content) const {
 Setback UploadSession::setback_of(http::Response& response) {
   const auto delay = retry_after(response);
   try {
-    repository_.refuse(response, doing_);
+    refuse(response);
   } catch (const Error&) {
     if (!is_passing(response.status) && response.status != 401 && response.status != 404) throw;
     return {std::current_exception(), delay};

@@ -40,6 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   response.headers = {{"Retry-After", text}};
   response.body = std::make_unique<io::MemorySource>(text);
   (void)registry::retry_after(response);
+  response.headers = {{"Link", text}};
+  if (const auto next = registry::next_page(response, "tags/list")) check_url(base.resolve(*next));
   if (registry::words_of(response).find_first_of(std::string_view("\x1b\r\n\0", 4)) != std::string::npos) std::abort();
 
   // toml++ 3.3 calls __builtin_unreachable for letters beyond ASCII where it looks for white space. It tells "no white

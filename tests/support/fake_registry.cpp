@@ -1,10 +1,16 @@
 #include "tests/support/fake_registry.h"
 
+#include <nlohmann/json.hpp>
+
 #include "libcommon/base/base64.h"
 #include "libcommon/io/digest_stream.h"
 
 namespace proa::testing {
 namespace {
+
+using nlohmann::literals::operator""_json_pointer;
+
+const std::string kIndexType = "application/vnd.oci.image.index.v1+json";
 
 FakeAnswer refusal(int status, const std::string& code, const std::string& message) {
   return {.status = status,
@@ -134,6 +140,8 @@ FakeAnswer FakeRegistry::handle(const FakeRequest& request) {
   if (const auto at = cut_last(rest, "/blobs/")) return blobs(request, std::string(at->first), std::string(at->second));
   if (const auto at = cut_last(rest, "/manifests/"))
     return manifests(request, std::string(at->first), std::string(at->second));
+  if (const auto at = cut_last(rest, "/referrers/"); at && options_.referrers)
+    return referrers(request, std::string(at->first), std::string(at->second));
   if (const auto at = cut_last(rest, "/tags/list")) return tags(request, std::string(at->first));
   return refusal(404, "UNSUPPORTED", "no such path");
 }
@@ -144,7 +152,10 @@ FakeAnswer FakeRegistry::manifests(const FakeRequest& request, const std::string
   if (request.method == "PUT") {
     const auto digest = io::digest_of(request.body);
     known[reference] = known[digest.str()] = {request.body, request.header("content-type")};
-    return {.status = 201, .headers = {{"Docker-Content-Digest", digest.str()}}, .body = {}};
+    FakeAnswer answer{.status = 201, .headers = {{"Docker-Content-Digest", digest.str()}}, .body = {}};
+    if (options_.referrers && request.body.find("\"subject\"") != std::string::npos)
+      answer.headers.emplace_back("OCI-Subject", "sha256:...");
+    return answer;
   }
   const auto at = known.find(reference);
   if (at == known.end()) return refusal(404, "MANIFEST_UNKNOWN", "manifest unknown");
@@ -220,6 +231,30 @@ FakeAnswer FakeRegistry::tags(const FakeRequest& request, const std::string& rep
   answer.body = R"({"name":"x","tags":[)";
   for (const auto& name : names) answer.body += (name == names.front() ? "\"" : ",\"") + name + "\"";
   answer.body += "]}";
+  return answer;
+}
+
+// One to a page, and not filtered.
+FakeAnswer FakeRegistry::referrers(const FakeRequest& request, const std::string& repository,
+                                   const std::string& subject) {
+  nlohmann::json index = {{"schemaVersion", 2}, {"mediaType", kIndexType}, {"manifests", nlohmann::json::array()}};
+  FakeAnswer answer{.status = 200, .headers = {{"Content-Type", kIndexType}}, .body = {}};
+  const std::string last = query_value(request.query, "last");
+  for (const auto& [name, stored] : manifests_[repository]) {
+    const auto manifest = nlohmann::json::parse(stored.raw);
+    if (!name.starts_with("sha256:") || name <= last || manifest.value("/subject/digest"_json_pointer, "") != subject)
+      continue;
+    if (!index["manifests"].empty()) {
+      answer.headers.emplace_back(
+          "Link", "<" + subject + "?last=" + std::string(index["manifests"][0]["digest"]) + R"(>; rel="next")");
+      break;
+    }
+    index["manifests"].push_back({{"mediaType", stored.type},
+                                  {"digest", name},
+                                  {"size", stored.raw.size()},
+                                  {"artifactType", manifest.value("artifactType", "")}});
+  }
+  answer.body = index.dump();
   return answer;
 }
 

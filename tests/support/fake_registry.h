@@ -19,6 +19,7 @@ struct FakeRegistryOptions {
   int token_life = 300;        // what is announced, in seconds
   std::string address = "127.0.0.1";
   std::size_t page = 1000;  // tags in one answer, at most
+  bool referrers = false;   // keeps the list of them
 };
 
 class FakeRegistry {
@@ -47,6 +48,7 @@ class FakeRegistry {
   FakeAnswer blobs(const FakeRequest& request, const std::string& repository, const std::string& digest);
   FakeAnswer uploads(const FakeRequest& request, const std::string& repository, const std::string& id);
   FakeAnswer tags(const FakeRequest& request, const std::string& repository);
+  FakeAnswer referrers(const FakeRequest& request, const std::string& repository, const std::string& subject);
 
   FakeRegistryOptions options_;
   mutable std::mutex mutex_;

@@ -71,10 +71,11 @@ TEST(RegistryAuth, TokenThatRunsOutIsRenewedInTheMiddleOfABlob) {
 }
 
 TEST(RegistryAuth, ShortLivedTokensAreRenewedByThemselves) {
-  FakeRegistry fake({.auth = Auth::Bearer, .token_life = 0});
+  FakeRegistry fake({.auth = Auth::Bearer, .token_life = 1});
   fake.add_manifest("app", "1", "{}", kType);
   const auto repository = open(fake);
   repository.manifest("1");
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
   repository.manifest("1");
   EXPECT_EQ(fake.server().count("GET", "/token"), 2U);
 }

@@ -70,6 +70,9 @@ TEST(Retry, ReadsBothKindsOfRetryAfter) {
   EXPECT_EQ(retry_after(response), std::chrono::seconds(0));
   response.headers = {{"Retry-After", "Wed, 21 Oct 2099 07:28:00 GMT"}};
   EXPECT_GT(retry_after(response), std::chrono::hours(1000));
+  // By the server's clock, when it tells the time.
+  response.headers = {{"Retry-After", "Wed, 21 Oct 2099 07:28:09 GMT"}, {"Date", "Wed, 21 Oct 2099 07:28:00 GMT"}};
+  EXPECT_EQ(retry_after(response), std::chrono::seconds(9));
   response.headers = {{"Retry-After", "soon"}};
   EXPECT_EQ(retry_after(response), std::nullopt);
 }
@@ -82,10 +85,13 @@ TEST(Retry, EndsByCountAndByTime) {
   EXPECT_TRUE(counted.again());
   EXPECT_FALSE(counted.again());
   Tries timed(policy, {});
-  EXPECT_FALSE(timed.again(std::chrono::hours(1)));
   const auto before = std::chrono::steady_clock::now();
   EXPECT_TRUE(timed.again(std::chrono::milliseconds(50)));
   EXPECT_GE(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(50));
+  // Sent away for an hour: once more when the patience ends, and then no more.
+  EXPECT_TRUE(timed.again(std::chrono::hours(1)));
+  EXPECT_GE(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(100));
+  EXPECT_FALSE(timed.again());
 }
 
 TEST(Retry, WaitingIsStopped) {

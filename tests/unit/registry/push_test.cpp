@@ -171,6 +171,18 @@ TEST(PushBlob, LocationOnAnotherHostGetsNoCredentials) {
   for (const auto& request : other.requests()) EXPECT_EQ(request.header("authorization"), "");
 }
 
+TEST(PushBlob, RegistryThatCannotSayWhatItHasGetsTheBlob) {
+  const auto ask = [](int status) {
+    FakeRegistry fake;
+    const auto digest = fake.add_blob("app", "content");
+    fake.server().add(
+        {.method = "HEAD", .times = -1, .instead = FakeAnswer{.status = status, .headers = {}, .body = {}}});
+    return open(fake, Access::Push).has_blob(digest);
+  };
+  for (const int status : {405, 500, 501}) EXPECT_FALSE(ask(status)) << status;
+  EXPECT_EQ(error_of([&] { (void)ask(403); }).code(), ErrorCode::Unauthorized);
+}
+
 TEST(PushBlob, UploadWithoutLocationIsRefused) {
   FakeRegistry fake;
   fake.server().add(
