@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -18,36 +20,26 @@ namespace {
 using transport::BlobPlan;
 using transport::StoredBlob;
 
-// Tells the observer how far the source has been read.
-class ObservedSource final : public io::Source {
+// A layer of the source, opened when its first byte is wanted (a destination that has the beginning of it from an
+// earlier run never asks for the whole). Tells the observer how far it has been read.
+class LayerSource final : public io::Source {
  public:
-  ObservedSource(std::unique_ptr<io::Source> inner, CopyObserver* observer, std::size_t slot)
-      : inner_(std::move(inner)), observer_(observer), slot_(slot) {}
+  LayerSource(std::function<std::unique_ptr<io::Source>()> open, CopyObserver* observer, std::size_t slot)
+      : open_(std::move(open)), observer_(observer), slot_(slot) {}
   std::size_t read(io::Buffer buffer) override {
+    if (!inner_) inner_ = open_();
     const auto got = inner_->read(buffer);
     if (observer_ != nullptr && got > 0) observer_->blob_advanced(slot_, got);
     return got;
   }
+  bool is_open() const { return inner_ != nullptr; }
 
  private:
+  std::function<std::unique_ptr<io::Source>()> open_;
   std::unique_ptr<io::Source> inner_;
   CopyObserver* observer_;
   std::size_t slot_;
 };
-
-// Skips what a broken upload has sent already. The whole blob is read again, so that the end still verifies.
-std::unique_ptr<io::Source> open_at(const transport::ImageSource& source, const oci::Descriptor& blob,
-                                    std::uint64_t offset, std::stop_token stop) {
-  auto content = source.blob(blob, std::move(stop));
-  std::vector<std::byte> buffer(1 << 16);
-  while (offset > 0) {
-    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), offset));
-    const auto got = content->read(io::Buffer(buffer.data(), part));
-    if (got == 0) throw Error(ErrorCode::Corrupt, fmt::format("{} is shorter than before", blob.digest.str()));
-    offset -= got;
-  }
-  return content;
-}
 
 // Runs a compressor in a thread of its own; what comes out is read through source().
 class CompressingSource {
@@ -98,12 +90,15 @@ class LayerCopier {
       return *present;
     }
     BlobPlan plan{.media_type = layer.media_type, .digest = {}, .size = {}, .use = layer.use, .reopen = {}};
-    auto content = std::make_unique<ObservedSource>(source_.blob(layer.from, stop), context_.observer, slot);
+    auto content = std::make_unique<LayerSource>([this, &layer, stop] { return source_.blob(layer.from, stop); },
+                                                 context_.observer, slot);
     switch (layer.action) {
       case LayerAction::Keep: {
         plan.digest = layer.from.digest;
         plan.size = layer.from.size;
-        plan.reopen = [this, &layer, stop](std::uint64_t offset) { return open_at(source_, layer.from, offset, stop); };
+        plan.reopen = [this, &layer, stop, slot, &begun = *content](std::uint64_t offset) {
+          return reopen(layer.from, offset, slot, begun.is_open(), stop);
+        };
         return destination_.put_blob(plan, *content, stop);
       }
       case LayerAction::Decompress: {
@@ -116,6 +111,16 @@ class LayerCopier {
         break;
     }
     return compress(layer, plan, io::decompress_any(std::move(content)), stop);
+  }
+
+  // What was sent once has been counted already; what an earlier run left counts as a whole.
+  std::unique_ptr<io::Source> reopen(const oci::Descriptor& blob, std::uint64_t offset, std::size_t slot, bool counted,
+                                     const std::stop_token& stop) {
+    auto rest = source_.unverified_rest(blob, offset, stop);
+    if (counted || context_.observer == nullptr) return rest;
+    context_.observer->blob_advanced(slot, offset);
+    auto give = [rest = std::make_shared<std::unique_ptr<io::Source>>(std::move(rest))] { return std::move(*rest); };
+    return std::make_unique<LayerSource>(std::move(give), context_.observer, slot);
   }
 
   StoredBlob compress(const LayerPlan& layer, const BlobPlan& plan, std::unique_ptr<io::Source> plain,
@@ -152,6 +157,17 @@ class LayerCopier {
   const std::string& doing_;
 };
 
+// For each layer the first that is the same blob: one transfer does for all of them. Where layers are applied each has
+// a place of its own in the stack.
+std::vector<std::size_t> find_twins(const CopyPlan& plan, const transport::DestinationTraits& traits) {
+  std::vector<std::size_t> twins(plan.layers.size());
+  std::map<oci::Digest, std::size_t> first;
+  for (std::size_t i = 0; i < twins.size(); ++i) {
+    twins[i] = traits.applies_layers ? i : first.emplace(plan.layers[i].from.digest, i).first->second;
+  }
+  return twins;
+}
+
 }  // namespace
 
 std::vector<StoredBlob> copy_layers(const CopyPlan& plan, const transport::ImageSource& source,
@@ -165,6 +181,7 @@ std::vector<StoredBlob> copy_layers(const CopyPlan& plan, const transport::Image
   destination.announce_layers(uses, context.stop);
   std::stop_source stop;
   const std::stop_callback relay(context.stop, [&] { stop.request_stop(); });
+  const auto twins = find_twins(plan, destination.traits());
   std::atomic<std::size_t> next{0};
   std::mutex mutex;
   std::exception_ptr failure;
@@ -172,6 +189,7 @@ std::vector<StoredBlob> copy_layers(const CopyPlan& plan, const transport::Image
   const auto work = [&] {
     const While copying{[&] { return doing; }};
     for (std::size_t i = next++; i < count && !stop.stop_requested(); i = next++) {
+      if (twins[i] != i) continue;
       try {
         stored[i] = copier.copy(plan.layers[i], first_slot + i, stop.get_token());
       } catch (...) {
@@ -191,9 +209,13 @@ std::vector<StoredBlob> copy_layers(const CopyPlan& plan, const transport::Image
   if (failure) std::rethrow_exception(failure);
   if (context.stop.stop_requested()) throw Error(ErrorCode::Cancelled, "stopped");
   std::vector<StoredBlob> result;
-  for (auto& blob : stored) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto& blob = stored[twins[i]];
     PROA_CHECK(blob.has_value());
-    result.push_back(std::move(*blob));
+    result.push_back(*blob);
+    if (twins[i] == i || context.observer == nullptr) continue;
+    context.observer->blob_started(first_slot + i, CopyObserver::Item::Layer, plan.layers[i].from);
+    context.observer->blob_finished(first_slot + i, CopyObserver::Outcome::Reused);
   }
   return result;
 }

@@ -24,6 +24,8 @@ struct SessionOptions {
   std::string cert_dir;  // empty: the certs.d folders
   http::Timeouts timeouts;
   RetryPolicy retry;
+
+  bool operator==(const SessionOptions&) const = default;
 };
 
 // Thread-safe. Credentials and tokens go to this host, and to the token server under the rules of token.h; nowhere

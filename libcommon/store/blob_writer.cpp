@@ -57,6 +57,12 @@ BlobWriter::~BlobWriter() {
 std::uint64_t BlobWriter::offset() const { return state_->offset; }
 std::uint64_t BlobWriter::size() const { return state_->size; }
 
+std::unique_ptr<io::Source> BlobWriter::kept() const {
+  PROA_CHECK(state_->size == state_->offset);
+  auto file = os::open(state_->name, O_RDONLY | O_NOFOLLOW, 0, state_->transaction->staging.fd());
+  return std::make_unique<io::FdSource>(std::move(file), state_->name);
+}
+
 void BlobWriter::restart() {
   state_->file.truncate(0);
   state_->hasher = io::Hasher(state_->algorithm());

@@ -33,6 +33,8 @@ class BlobWriter final : public io::Sink {
 
   // Bytes that an interrupted transfer left, hashed again already: ask the peer for what follows.
   std::uint64_t offset() const;
+  // These bytes; to be read before the first write.
+  std::unique_ptr<io::Source> kept() const;
   // Throws these bytes away: the peer sends everything.
   void restart();
   void write(io::Bytes data) override;

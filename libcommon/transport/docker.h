@@ -8,7 +8,15 @@
 #include "libcommon/oci/platform.h"
 #include "libcommon/transport/transport.h"
 
+namespace proa::registry {
+class SessionPool;
+class BlobPlaces;
+}  // namespace proa::registry
+
 namespace proa::transport {
+
+// What the commands of one run share.
+std::shared_ptr<registry::SessionPool> new_session_pool();
 
 struct RegistryOptions {
   std::optional<std::string> authfile;
@@ -18,6 +26,8 @@ struct RegistryOptions {
   std::optional<bool> tls_verify;                 // nullopt: as registries.conf has it, else verified
   std::optional<std::string> certificates;        // --cert-dir
   unsigned retries = 3;
+  std::shared_ptr<registry::SessionPool> sessions = new_session_pool();
+  std::shared_ptr<registry::BlobPlaces> places;  // null: nothing is remembered
 };
 
 // `reference` has a tag or a digest. Nothing is asked of the registry yet.

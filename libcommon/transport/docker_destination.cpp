@@ -1,6 +1,10 @@
 #include <fmt/format.h>
 
+#include <mutex>
+#include <set>
+
 #include "libcommon/oci/media_types.h"
+#include "libcommon/registry/blob_places.h"
 #include "libcommon/transport/docker_repository.h"
 
 namespace proa::transport {
@@ -9,7 +13,9 @@ namespace {
 class DockerDestination final : public ImageDestination {
  public:
   DockerDestination(const oci::Reference& reference, const RegistryOptions& options)
-      : reference_(reference), repository_(open_repository(reference, registry::Access::Push, options)) {
+      : reference_(reference),
+        repository_(open_repository(reference, registry::Access::Push, options)),
+        places_(options.places) {
     for (const auto type : {oci::kOciManifest, oci::kDockerManifest, oci::kOciIndex, oci::kDockerManifestList}) {
       traits_.manifest_types.emplace_back(type);
     }
@@ -22,14 +28,16 @@ class DockerDestination final : public ImageDestination {
 
   bool try_reuse(const oci::Descriptor& blob, const BlobUse&, const std::optional<oci::Reference>& from,
                  std::stop_token stop) override {
-    if (repository_.has_blob(blob.digest, stop)) return true;
-    const bool other_repository = from && from->domain() == reference_.domain() && from->path() != reference_.path();
-    return other_repository && repository_.mount_blob(blob.digest, from->path(), stop);
+    if (is_known(blob.digest)) return true;
+    if (!repository_.has_blob(blob.digest, stop) && !mount(blob.digest, from, stop)) return false;
+    note(blob.digest);
+    return true;
   }
 
   StoredBlob put_blob(const BlobPlan& plan, io::Source& content, std::stop_token stop) override {
     const auto stored =
         repository_.put_blob(content, {.digest = plan.digest, .size = plan.size, .reopen = plan.reopen}, stop);
+    note(stored.digest);
     return {.digest = stored.digest, .size = stored.size};
   }
 
@@ -50,6 +58,35 @@ class DockerDestination final : public ImageDestination {
   }
 
  private:
+  // Images of one index share layers: what was found or sent once is not asked for again.
+  bool is_known(const oci::Digest& blob) {
+    const std::lock_guard lock(mutex_);
+    return known_.contains(blob);
+  }
+
+  void note(const oci::Digest& blob) {
+    const std::lock_guard lock(mutex_);
+    known_.insert(blob);
+    if (places_) places_->remember(repository_.host(), blob, repository_.path());
+  }
+
+  // From where it is being copied, else from where it was seen.
+  bool mount(const oci::Digest& blob, const std::optional<oci::Reference>& from, const std::stop_token& stop) {
+    constexpr std::size_t kMaxTries = 3;
+    std::vector<std::string> places;
+    if (places_) places = places_->find(repository_.host(), blob, repository_.path());
+    if (from && from->domain() == reference_.domain() && from->path() != repository_.path()) {
+      std::erase(places, from->path());
+      places.insert(places.begin(), from->path());
+    }
+    if (places.size() > kMaxTries) places.resize(kMaxTries);
+    for (const auto& place : places) {
+      if (repository_.mount_blob(blob, place, stop)) return true;
+      if (places_) places_->forget(repository_.host(), blob, place);
+    }
+    return false;
+  }
+
   // A registry goes by the Content-Type; manifests of places that declare none have it in their own mediaType.
   static std::string type_of(const ManifestBytes& manifest) {
     if (!manifest.media_type.empty()) return manifest.media_type;
@@ -62,7 +99,10 @@ class DockerDestination final : public ImageDestination {
 
   oci::Reference reference_;
   registry::Repository repository_;
+  std::shared_ptr<registry::BlobPlaces> places_;
   DestinationTraits traits_;
+  std::mutex mutex_;
+  std::set<oci::Digest> known_;
   std::optional<ManifestBytes> top_;
 };
 

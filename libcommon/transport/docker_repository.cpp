@@ -1,6 +1,10 @@
 #include "libcommon/transport/docker_repository.h"
 
+#include "libcommon/registry/session_pool.h"
+
 namespace proa::transport {
+
+std::shared_ptr<registry::SessionPool> new_session_pool() { return std::make_shared<registry::SessionPool>(); }
 
 registry::SessionOptions session_options(const RegistryOptions& options, bool insecure) {
   registry::SessionOptions result;
@@ -20,8 +24,8 @@ registry::SessionOptions session_options(const RegistryOptions& options, bool in
 
 registry::Repository open_repository(const config::Endpoint& endpoint, registry::Access access,
                                      const RegistryOptions& options) {
-  auto session = std::make_shared<registry::Session>(endpoint.host, session_options(options, endpoint.insecure));
-  return {std::move(session), endpoint.repository, access};
+  return {options.sessions->get(endpoint.host, session_options(options, endpoint.insecure)), endpoint.repository,
+          access};
 }
 
 registry::Repository open_repository(const oci::Reference& reference, registry::Access access,

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "libcommon/base/log.h"
+#include "libcommon/registry/blob_places.h"
 #include "libcommon/transport/docker_repository.h"
 
 namespace proa::transport {
@@ -27,13 +28,24 @@ class DockerSource final : public ImageSource {
  protected:
   ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token stop) const override {
     const std::lock_guard lock(mutex_);
+    if (!instance && top_) return *top_;  // a tag that is moved meanwhile must not mix two images
     const std::string version = instance ? instance->str() : version_of(reference_);
     registry::RemoteManifest found = repository_ ? repository_->manifest(version, stop) : first_that_has(version, stop);
-    return {.bytes = std::move(found.raw), .media_type = std::move(found.media_type)};
+    ManifestBytes result{.bytes = std::move(found.raw), .media_type = std::move(found.media_type)};
+    if (!instance) top_ = result;
+    return result;
   }
 
   std::unique_ptr<io::Source> open_blob(const oci::Descriptor& blob, std::stop_token stop) const override {
-    return repository(stop).unverified_blob(blob, stop);
+    return open_blob_rest(blob, 0, std::move(stop));
+  }
+
+  std::unique_ptr<io::Source> open_blob_rest(const oci::Descriptor& blob, std::uint64_t offset,
+                                             std::stop_token stop) const override {
+    const auto& from = repository(stop);
+    auto source = from.unverified_blob(blob, std::move(stop), offset);
+    if (options_.places) options_.places->remember(from.host(), blob.digest, from.path());
+    return source;
   }
 
  private:
@@ -66,6 +78,7 @@ class DockerSource final : public ImageSource {
   std::vector<config::Endpoint> endpoints_;
   mutable std::mutex mutex_;
   mutable std::optional<registry::Repository> repository_;  // settled by the first manifest
+  mutable std::optional<ManifestBytes> top_;
 };
 
 }  // namespace

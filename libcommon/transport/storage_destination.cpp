@@ -130,16 +130,16 @@ class StorageDestination final : public ImageDestination {
   }
 
   StoredBlob put_blob(const BlobPlan& plan, io::Source& content, std::stop_token stop) override {
-    auto blob = transaction_.begin_blob(plan.digest, plan.size);
-    // The bytes that an interrupted transfer left are not in our hands, but unpacking needs them.
-    if (blob.offset() > 0) blob.restart();
     try {
+      if (auto stored = resume(plan, stop)) return *stored;
+      auto blob = transaction_.begin_blob(plan.digest, plan.size);
+      if (blob.offset() > 0) blob.restart();
       if (plan.use.kind == BlobUse::Kind::Config) {
         copy_stoppable(content, blob, nullptr, stop);
         return finish(blob);
       }
       PROA_CHECK(plan.use.diff_id && plan.use.chain_id && plan.use.all_diff_ids);
-      return put_layer(plan, blob, content, stop);
+      return put_layer(plan, blob, nullptr, content, stop);
     } catch (const Error& error) {
       // The user will try again: what was complete so far need not come a second time. (Being stopped is no reason of
       // its own: that happens to the other layers when one of them is wrong.)
@@ -178,8 +178,27 @@ class StorageDestination final : public ImageDestination {
     }
   }
 
-  // This thread reads, hashes and writes the blob; another one inflates, hashes the tar and writes files.
-  StoredBlob put_layer(const BlobPlan& plan, store::BlobWriter& blob, io::Source& content, std::stop_token stop) {
+  // Goes on with a layer that an interrupted transfer left; unpacking needs its bytes from the start, the peer only
+  // sends the rest. nullopt: there is nothing to go on with, or nothing sound came of it: begin anew.
+  std::optional<StoredBlob> resume(const BlobPlan& plan, const std::stop_token& stop) {
+    if (plan.use.kind == BlobUse::Kind::Config || !plan.digest || !plan.reopen) return std::nullopt;
+    auto blob = transaction_.begin_blob(plan.digest, plan.size);
+    if (blob.offset() == 0) return std::nullopt;
+    try {
+      const auto kept = blob.kept();
+      const auto rest = plan.reopen(blob.offset());
+      return put_layer(plan, blob, kept.get(), *rest, stop);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::Corrupt) throw;
+      log::debug(error.text());
+      return std::nullopt;
+    }
+  }
+
+  // This thread reads, hashes and writes the blob; another one inflates, hashes the tar and writes files. `kept`: what
+  // of the blob is written already, or null.
+  StoredBlob put_layer(const BlobPlan& plan, store::BlobWriter& blob, io::Source* kept, io::Source& content,
+                       std::stop_token stop) {
     LayerUnpacker unpacker(transaction_, plan.use, target_.id_mode);
     io::Pipe pipe;
     std::exception_ptr unpack_failure;
@@ -195,6 +214,7 @@ class StorageDestination final : public ImageDestination {
     std::exception_ptr read_failure;
     bool read_to_end = false;
     try {
+      if (kept != nullptr) io::copy(*kept, pipe.sink());
       copy_stoppable(content, blob, &pipe.sink(), stop);
       read_to_end = true;
       pipe.sink().finish();

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libcommon/base/error.h"
 #include "libcommon/io/digest_stream.h"
 
@@ -33,6 +35,19 @@ ManifestBytes ImageSource::manifest(const std::optional<oci::Digest>& instance, 
 std::unique_ptr<io::Source> ImageSource::blob(const oci::Descriptor& blob, std::stop_token stop) const {
   return std::make_unique<io::VerifyingSource>(open_blob(blob, std::move(stop)), blob.digest, blob.size,
                                                fmt::format("blob {} of {}", blob.digest.str(), name()));
+}
+
+std::unique_ptr<io::Source> ImageSource::open_blob_rest(const oci::Descriptor& blob, std::uint64_t offset,
+                                                        std::stop_token stop) const {
+  auto content = open_blob(blob, std::move(stop));
+  std::vector<std::byte> buffer(1 << 16);
+  while (offset > 0) {
+    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), offset));
+    const auto got = content->read(io::Buffer(buffer.data(), part));
+    if (got == 0) throw Error(ErrorCode::Corrupt, fmt::format("blob {} is shorter than before", blob.digest.str()));
+    offset -= got;
+  }
+  return content;
 }
 
 void ImageDestination::set_origin(const oci::Reference&, const oci::Digest&) {}

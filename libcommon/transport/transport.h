@@ -47,6 +47,11 @@ class ImageSource {
   // its end. May be called, and the results read, from concurrent_blobs() threads at once. A source that reads over a
   // network resumes and retries below this interface: what comes out is one unbroken stream.
   std::unique_ptr<io::Source> blob(const oci::Descriptor& blob, std::stop_token stop) const;
+  // What follows `offset`: for who has the beginning already and checks the digest over all of it. NOT verified.
+  std::unique_ptr<io::Source> unverified_rest(const oci::Descriptor& blob, std::uint64_t offset,
+                                              std::stop_token stop) const {
+    return open_blob_rest(blob, offset, std::move(stop));
+  }
 
   virtual unsigned concurrent_blobs() const { return 3; }
   // False where the layers of the manifest were made up while reading (docker-archive): their digests mean nothing to
@@ -57,6 +62,9 @@ class ImageSource {
   // `expected` is given when the caller knows the digest; the checks are done by the functions above.
   virtual ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token stop) const = 0;
   virtual std::unique_ptr<io::Source> open_blob(const oci::Descriptor& blob, std::stop_token stop) const = 0;
+  // Reads and drops what comes before; to be overridden where that costs.
+  virtual std::unique_ptr<io::Source> open_blob_rest(const oci::Descriptor& blob, std::uint64_t offset,
+                                                     std::stop_token stop) const;
 };
 
 enum class LayerCompression {
@@ -92,8 +100,8 @@ struct BlobPlan {
   std::optional<oci::Digest> digest;
   std::optional<std::uint64_t> size;
   BlobUse use;
-  // Where the content can be had again (empty: it cannot): opens it anew, from an offset on, so that a broken upload
-  // goes on.
+  // Where the content can be had again (empty: it cannot): opens it anew, from an offset on, so that a broken upload,
+  // or a download that was cut in an earlier run, goes on. Not verified: only the digest over the whole tells.
   std::function<std::unique_ptr<io::Source>(std::uint64_t offset)> reopen;
 };
 

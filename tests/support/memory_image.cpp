@@ -80,6 +80,24 @@ void MemoryImage::make_index(const std::vector<ImageSpec>& specs, bool docker) {
 
 oci::ImageConfig MemoryImage::config() const { return oci::ImageConfig::parse(bytes_of(manifest().config.digest)); }
 
+namespace {
+
+// Ends as a connection does that breaks.
+class BrokenSource final : public io::Source {
+ public:
+  explicit BrokenSource(std::string bytes) : bytes_(std::move(bytes)) {}
+  std::size_t read(io::Buffer buffer) override {
+    const auto count = bytes_.read(buffer);
+    if (count == 0) throw Error(ErrorCode::Unavailable, "the connection broke");
+    return count;
+  }
+
+ private:
+  io::MemorySource bytes_;
+};
+
+}  // namespace
+
 ManifestBytes MemoryImage::read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const {
   if (!instance) return top_;
   const auto found = served_.contains(*instance) ? served_.find(*instance) : blobs_.find(*instance);
@@ -89,11 +107,18 @@ ManifestBytes MemoryImage::read_manifest(const std::optional<oci::Digest>& insta
 
 std::unique_ptr<io::Source> MemoryImage::open_blob(const oci::Descriptor& blob, std::stop_token) const {
   ++opened;
-  if (const auto found = served_.find(blob.digest); found != served_.end())
-    return std::make_unique<io::MemorySource>(found->second);
-  const auto found = blobs_.find(blob.digest);
-  if (found == blobs_.end()) throw Error(ErrorCode::NotFound, "no such blob");
+  const auto& from = served_.contains(blob.digest) ? served_ : blobs_;
+  const auto found = from.find(blob.digest);
+  if (found == from.end()) throw Error(ErrorCode::NotFound, "no such blob");
+  if (cut_after && found->second.size() > *cut_after)
+    return std::make_unique<BrokenSource>(found->second.substr(0, *cut_after));
   return std::make_unique<io::MemorySource>(found->second);
+}
+
+std::unique_ptr<io::Source> MemoryImage::open_blob_rest(const oci::Descriptor& blob, std::uint64_t offset,
+                                                        std::stop_token stop) const {
+  rests_from += offset;
+  return ImageSource::open_blob_rest(blob, offset, std::move(stop));
 }
 
 bool MemoryDestination::try_reuse(const oci::Descriptor& blob, const transport::BlobUse&,

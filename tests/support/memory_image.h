@@ -49,6 +49,8 @@ class MemoryImage final : public transport::ImageSource {
   void replace(const oci::Digest& digest, std::string bytes) { served_[digest] = std::move(bytes); }
   std::optional<oci::Reference> reference;
   mutable std::atomic<int> opened{0};
+  std::optional<std::size_t> cut_after;              // blobs that are longer: the connection breaks there
+  mutable std::atomic<std::uint64_t> rests_from{0};  // the sum of the offsets that rests were asked from
 
   std::string name() const override { return "memory:image"; }
   std::optional<oci::Reference> docker_reference() const override { return reference; }
@@ -56,6 +58,8 @@ class MemoryImage final : public transport::ImageSource {
  protected:
   transport::ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const override;
   std::unique_ptr<io::Source> open_blob(const oci::Descriptor& blob, std::stop_token) const override;
+  std::unique_ptr<io::Source> open_blob_rest(const oci::Descriptor& blob, std::uint64_t offset,
+                                             std::stop_token stop) const override;
 
  private:
   transport::ManifestBytes top_;

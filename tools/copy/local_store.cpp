@@ -8,7 +8,10 @@
 
 namespace proa::copy {
 
-LocalStore::LocalStore(Access access) : access_(access), paths_(config::find_paths()) {
+LocalStore::LocalStore(Access access)
+    : access_(access),
+      paths_(config::find_paths()),
+      places_(std::make_shared<registry::BlobPlaces>(os::join(paths_.cache, "blob-places"))) {
   if (access != Access::Layers) return;
   paths_.make();
   // Inside the user namespace we are uid 0; children have to find the same places.
@@ -64,6 +67,7 @@ store::StoredImage LocalStore::get(const std::string& name) {
 transport::OpenOptions LocalStore::open_options(const transport::RegistryOptions& registry) {
   transport::OpenOptions options;
   options.registry = registry;
+  if (!options.registry.places) options.registry.places = places_;
   options.store = [this]() -> const store::Store& { return store(); };
   options.id_mode = id_mode_;
   return options;

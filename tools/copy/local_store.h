@@ -2,12 +2,14 @@
 // written in.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "libcommon/config/paths.h"
 #include "libcommon/os/idmap.h"
+#include "libcommon/registry/blob_places.h"
 #include "libcommon/store/store.h"
 #include "libcommon/transport/open.h"
 
@@ -39,6 +41,7 @@ class LocalStore {
  private:
   Access access_;
   config::Paths paths_;
+  std::shared_ptr<registry::BlobPlaces> places_;
   os::IdMode id_mode_ = os::IdMode::Root;
   std::optional<store::Store> store_;
 };

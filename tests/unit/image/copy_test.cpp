@@ -183,6 +183,46 @@ TEST(Copy, CopiesAWholeIndexByteForByte) {
   EXPECT_EQ(destination.instances.size(), 2U);
 }
 
+TEST(Copy, CopiesAnIndexWithinAnIndex) {
+  MemoryImage source;
+  source.make_index({image_spec("inner", 1)});
+  const auto inner = source.top();
+  source.add_blob(inner.bytes, inner.media_type);
+  const auto outer = oci::Index::encode(
+      {.media_type = std::string(oci::kOciIndex),
+       .manifests = {{.media_type = inner.media_type, .digest = inner.digest(), .size = inner.bytes.size()}}});
+  source.set_top({outer.raw, outer.media_type});
+  MemoryDestination destination;
+  CopyOptions options;
+  options.instances = Instances::All;
+  options.preserve_digests = true;
+  run_copy(source, destination, options, {});
+  EXPECT_EQ(destination.top->bytes, outer.raw);
+  EXPECT_EQ(destination.instances.at(inner.digest()).bytes, inner.bytes);
+  EXPECT_EQ(destination.instances.size(), 2U);
+}
+
+TEST(Copy, LayerThatComesTwiceIsMovedOnce) {
+  auto spec = image_spec("twin", 2);
+  spec.layers.push_back(spec.layers[0]);
+  spec.layers.push_back(spec.layers[0]);
+  const MemoryImage source(spec);
+  MemoryDestination destination;
+  source.opened = 0;
+  run_copy(source, destination, {}, {});
+  EXPECT_EQ(source.opened, 3) << "the config and two layers";
+  EXPECT_EQ(destination.top->bytes, source.top().bytes);
+  // Compressed on the way, too.
+  spec.compression = io::Compression::None;
+  const MemoryImage plain(spec);
+  MemoryDestination compressing;
+  compressing.wanted.layers = transport::LayerCompression::Compress;
+  run_copy(plain, compressing, {}, {});
+  EXPECT_EQ(plain.opened, 3);
+  const auto written = oci::Manifest::parse(compressing.top->bytes);
+  EXPECT_EQ(written.layers.at(3).digest, written.layers.at(0).digest);
+}
+
 TEST(Copy, RewritesAnIndexWhoseImagesChange) {
   MemoryImage source;
   source.make_index({image_spec("amd", 1)}, true);

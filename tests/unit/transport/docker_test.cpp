@@ -3,6 +3,7 @@
 #include "libcommon/base/base64.h"
 #include "libcommon/io/digest_stream.h"
 #include "libcommon/oci/media_types.h"
+#include "libcommon/registry/blob_places.h"
 #include "tests/support/environment.h"
 #include "tests/support/registry_fixture.h"
 
@@ -123,6 +124,49 @@ TEST_F(Docker, BlobOfAnotherRepositoryIsMounted) {
   EXPECT_TRUE(fake.has_blob("app", digest));
   EXPECT_FALSE(destination->try_reuse({.media_type = "", .digest = io::digest_of("x"), .size = 1}, {},
                                       named("other.example/base:1"), {}));
+}
+
+TEST_F(Docker, BlobThatWasSeenInAnotherRepositoryIsMounted) {
+  const auto digest = fake.add_blob("base", "content");
+  const oci::Descriptor blob{.media_type = "", .digest = digest, .size = 7};
+  RegistryOptions options;
+  options.places = std::make_shared<registry::BlobPlaces>(home.path("places"));
+  fake.add_manifest("base", "1", kManifest, kType);
+  io::read_all(*open_docker_source(named(fake.host() + "/base:1"), options)->blob(blob, {}), 100, "blob");
+  const auto reuse = [&](const std::string& name) {
+    options.places = std::make_shared<registry::BlobPlaces>(home.path("places"));
+    return open_docker_destination(named(fake.host() + name), options)->try_reuse(blob, {}, std::nullopt, {});
+  };
+  EXPECT_TRUE(reuse("/app:1"));
+  EXPECT_TRUE(fake.has_blob("app", digest));
+  EXPECT_EQ(fake.server().count("POST", "from=base"), 1U);
+  // It may be gone from there by now: asked for once, and forgotten.
+  const oci::Descriptor gone{.media_type = "", .digest = io::digest_of(std::string("gone")), .size = 4};
+  options.places->remember(fake.host(), gone.digest, "base");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(
+        open_docker_destination(named(fake.host() + "/app:1"), options)->try_reuse(gone, {}, std::nullopt, {}));
+  }
+  EXPECT_EQ(fake.server().count("POST", "mount=" + replace_all(gone.digest.str(), ":", "%3A")), 1U);
+  EXPECT_EQ(fake.open_uploads(), 0U);
+}
+
+TEST_F(Docker, NothingIsAskedTwiceInOneRun) {
+  FakeRegistry guarded({.auth = FakeRegistryOptions::Auth::Bearer});
+  guarded.add_manifest("app", "1", kManifest, kType);
+  const auto digest = guarded.add_blob("app", "content");
+  const oci::Descriptor blob{.media_type = "", .digest = digest, .size = 7};
+  const RegistryOptions options;
+  for (int i = 0; i < 3; ++i) {
+    const auto source = open_docker_source(named(guarded.host() + "/app:1"), options);
+    for (int j = 0; j < 2; ++j) EXPECT_EQ(source->manifest(std::nullopt, {}).bytes, kManifest);
+  }
+  EXPECT_EQ(guarded.server().count("GET", "/token"), 1U);
+  EXPECT_EQ(guarded.server().count("GET", "/v2/?"), 1U);
+  EXPECT_EQ(guarded.server().count("GET", "manifests"), 3U);
+  const auto destination = open_docker_destination(named(guarded.host() + "/app:1"), options);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(destination->try_reuse(blob, {}, std::nullopt, {}));
+  EXPECT_EQ(guarded.server().count("HEAD", digest.str()), 1U);
 }
 
 }  // namespace

@@ -74,6 +74,35 @@ TEST_F(Storage, ReadsNothingTwice) {
   EXPECT_EQ(store_.get("app:1").names.size(), 2U);
 }
 
+TEST_F(Storage, GoesOnWithALayerThatWasCut) {
+  auto spec = image_spec("cut", 1);
+  spec.compression = io::Compression::None;
+  MemoryImage source(spec);
+  source.cut_after = 150000;
+  EXPECT_EQ(pull_error(source).code(), ErrorCode::Unavailable);
+  EXPECT_EQ(source.rests_from, 0U);
+  source.cut_after.reset();
+  EXPECT_EQ(file_of(pull(source), "etc/cut0"), "cut 0");
+  EXPECT_EQ(source.rests_from, 150000U) << "only what was missing is asked for";
+  for (const auto& finding : store::check(store_, {.owners = "single"}))
+    EXPECT_FALSE(finding.damage()) << finding.object << ": " << finding.text;
+}
+
+TEST_F(Storage, WrongPartOfACutLayerIsFetchedAgain) {
+  auto spec = image_spec("cut", 1);
+  spec.compression = io::Compression::None;
+  MemoryImage source(spec);
+  const auto layer = source.manifest().layers[0];
+  MemoryImage liar(spec);
+  auto bytes = source.bytes_of(layer.digest);
+  bytes[700] = static_cast<char>(bytes[700] ^ 1);
+  liar.replace(layer.digest, bytes);
+  liar.cut_after = 1000;
+  EXPECT_EQ(pull_error(liar).code(), ErrorCode::Unavailable);
+  EXPECT_EQ(file_of(pull(source), "etc/cut0"), "cut 0");
+  EXPECT_EQ(source.rests_from, 1000U);
+}
+
 TEST_F(Storage, WrongBytesLeaveNothing) {
   MemoryImage source(image_spec("bad", 3));
   const auto layer = source.manifest().layers[1];

@@ -80,6 +80,7 @@ cli::ExitCode run(const CopyFlags& flags) {
   auto source_options = local.open_options(flags.source);
   source_options.shared_blob_dir = flags.source_blob_dir;
   auto destination_options = local.open_options(flags.destination);
+  destination_options.registry.sessions = source_options.registry.sessions;
   destination_options.shared_blob_dir = flags.destination_blob_dir;
   destination_options.additional_tags = additional_tags(flags);
   destination_options.accept_uncompressed = flags.accept_uncompressed;

@@ -58,7 +58,8 @@ class Puller {
       : options_(options),
         platform_(wanted_platform(options)),
         policy_(parse_policy(options.policy)),
-        store_(LocalStore::Access::Layers) {}
+        store_(LocalStore::Access::Layers),
+        registry_(store_.open_options(options.registry).registry) {}
 
   // Returns the ids.
   std::vector<std::string> pull(const std::string& text) {
@@ -100,7 +101,7 @@ class Puller {
   std::vector<std::string> pull_all_tags(const std::vector<oci::Reference>& candidates) {
     const auto name = candidates.front().without_tag_and_digest();
     std::vector<std::string> ids;
-    for (const auto& tag : transport::open_repository(name, registry::Access::Pull, options_.registry).tags()) {
+    for (const auto& tag : transport::open_repository(name, registry::Access::Pull, registry_).tags()) {
       ids.push_back(pull_docker({name.with_tag(tag)}).front());
     }
     if (ids.empty()) throw Error(ErrorCode::NotFound, fmt::format("{} has no tags", name.str()));
@@ -116,7 +117,7 @@ class Puller {
                                                 : candidate.with_default_tag();
       try {
         if (!options_.quiet) fmt::print(stderr, "Trying to pull {}...\n", reference.str());
-        const auto source = transport::open_docker_source(reference, options_.registry);
+        const auto source = transport::open_docker_source(reference, registry_);
         return {copy(*source, {reference})};
       } catch (const Error& error) {
         if (candidates.size() == 1 || error.code() == ErrorCode::NoSpace || error.code() == ErrorCode::Cancelled) throw;
@@ -142,6 +143,7 @@ class Puller {
   oci::Platform platform_;
   Policy policy_;
   LocalStore store_;
+  transport::RegistryOptions registry_;
 };
 
 cli::ExitCode pull(cli::Context&, const PullOptions& options) {
