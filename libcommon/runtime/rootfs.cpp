@@ -17,6 +17,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/mount.h"
+#include "libcommon/os/root_file.h"
 
 namespace proa::runtime {
 namespace {
@@ -127,13 +128,7 @@ UniqueFd RootBuilder::target(const MountStep& step, bool directory) const {
   std::string clean = clean_path(step.target);
   if (clean == "/proc" || clean == "/sys") return pure_directory(clean.substr(1));
   auto found = root_->try_open_in_root(step.target, O_PATH);
-  if (!found && directory) found = root_->make_dirs_in_root(step.target);
-  if (!found) {
-    auto slash = clean.rfind('/');
-    if (slash > 0) root_->make_dirs_in_root(clean.substr(0, slash));
-    UniqueFd made = root_->open_in_root(step.target, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY, 0644);
-    found = root_->open_in_root(step.target, O_PATH);
-  }
+  if (!found) found = directory ? root_->make_dirs_in_root(step.target) : os::make_file_in_root(*root_, step.target);
   if (on_procfs(found->get()) && !is_below(clean, "/proc")) {
     throw Error(ErrorCode::InvalidArgument, fmt::format("mount on {}: the path leads into /proc", step.target));
   }

@@ -106,6 +106,17 @@ TEST_F(HostilePaths, MissingMountPointsAreMadeInside) {
   expect_untouched();
 }
 
+// Images of machines with systemd-resolved have such a link.
+TEST_F(HostilePaths, BindTargetsThatAreLinksToNothingAreMadeInside) {
+  box_.link("../run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf");
+  box_.link(canary_ + "/new", "/etc/hosts");
+  bind(source("resolv", "nameserver 127.0.0.1\n"), "/etc/resolv.conf");
+  bind(source("hosts", "127.0.0.1 x\n"), "/etc/hosts");
+  auto result = box_.sh("cat /etc/resolv.conf /etc/hosts");
+  EXPECT_EQ(result.out, "nameserver 127.0.0.1\n127.0.0.1 x\n") << result.error;
+  expect_untouched();
+}
+
 TEST_F(HostilePaths, AbsoluteLinksInsideTheRootWork) {
   os::remove_tree(box_.root() + "/var");
   box_.dir("/run/real");

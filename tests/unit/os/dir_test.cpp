@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "libcommon/base/error.h"
+#include "libcommon/os/root_file.h"
 
 namespace proa::os {
 namespace {
@@ -85,6 +86,26 @@ TEST(Dir, MissingDirectoriesAreMadeInsideOnly) {
   dir.root().make_dirs_in_root("out/new");
   EXPECT_TRUE(exists(dir.path() + "/root" + dir.path() + "/planted/new"));
   EXPECT_FALSE(exists(dir.path() + "/planted"));
+}
+
+TEST(Dir, MissingFilesAreMadeWhereLinksPointInsideOnly) {
+  TemporaryRoot dir;
+  Dir root = dir.root();
+  dir.link("../run/resolve/stub.conf", "etc/resolv.conf");
+  dir.link(dir.path() + "/planted", "etc/absolute");
+  dir.link("../../../../../.." + dir.path() + "/planted", "etc/dots");
+  make_file_in_root(root, "/etc/resolv.conf");
+  EXPECT_TRUE(exists(dir.path() + "/root/run/resolve/stub.conf"));
+  make_file_in_root(root, "/etc/absolute");
+  make_file_in_root(root, "/etc/dots");
+  EXPECT_TRUE(exists(dir.path() + "/root" + dir.path() + "/planted"));
+  EXPECT_FALSE(exists(dir.path() + "/planted"));
+  make_file_in_root(root, "/new/deep/file/");
+  EXPECT_TRUE(S_ISREG(stat(dir.path() + "/root/new/deep/file").st_mode));
+  make_file_in_root(root, "/etc/passwd");
+  EXPECT_GT(stat(dir.path() + "/root/etc/passwd").st_size, 0);
+  dir.link("loop", "loop");
+  EXPECT_THROW(make_file_in_root(root, "loop"), Error);
 }
 
 TEST(File, RemoveTreeDoesNotFollowLinksAndMindsNoPermissions) {
