@@ -6,17 +6,6 @@
 
 namespace proa::archive {
 
-std::string encode_owner(Owner owner) { return std::to_string(owner.uid) + ":" + std::to_string(owner.gid); }
-
-std::optional<Owner> decode_owner(std::string_view text) {
-  auto parts = cut(text, ":");
-  if (!parts) return std::nullopt;
-  auto uid = parse_integer<std::uint32_t>(parts->first);
-  auto gid = parse_integer<std::uint32_t>(parts->second);
-  if (!uid || !gid) return std::nullopt;
-  return Owner{*uid, *gid};
-}
-
 std::string encode_device(const Device& device) {
   return std::string(device.kind == EntryKind::CharDevice ? "c:" : "b:") + std::to_string(device.major) + ":" +
          std::to_string(device.minor);

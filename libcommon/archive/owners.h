@@ -7,22 +7,21 @@
 #include <string_view>
 
 #include "libcommon/archive/tar_entry.h"
+#include "libcommon/os/owner_note.h"
 
 namespace proa::archive {
 
-inline constexpr const char* kOwnerXattr = "user.proa.owner";    // "UID:GID"
+using os::decode_owner;
+using os::encode_owner;
+using os::kOwnerXattr;
 inline constexpr const char* kDeviceXattr = "user.proa.device";  // "c:MAJOR:MINOR" or "b:MAJOR:MINOR"
 
-struct Owner {
-  std::uint32_t uid = 0, gid = 0;
-};
+using Owner = os::FileOwner;
 struct Device {
   EntryKind kind = EntryKind::CharDevice;
   std::uint32_t major = 0, minor = 0;
 };
 
-std::string encode_owner(Owner owner);
-std::optional<Owner> decode_owner(std::string_view text);
 std::string encode_device(const Device& device);
 std::optional<Device> decode_device(std::string_view text);
 

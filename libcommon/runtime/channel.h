@@ -19,6 +19,7 @@ enum class Message : std::uint8_t {
   Continue,
   Start,
   ExecFailed,  // the trampoline: one byte, errno
+  Listener,    // child, before Ready: the descriptor for owner_recorder.h
 };
 
 struct Received {

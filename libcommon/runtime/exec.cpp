@@ -102,7 +102,8 @@ void set_up(const ExecPlan& plan, MessageSocket& channel, InitStep& step) {
 Launched exec_in_container(const ExecRequest& request) {
   ExecPlan plan;
   plan.request = &request;
-  plan.process = prepare_process(request.process, request.seccomp, request.emulate_single_id, request.seccomp_cache);
+  plan.process = prepare_process(request.process, request.seccomp,
+                                 request.emulate_single_id ? SingleId::Answer : SingleId::No, request.seccomp_cache);
   plan.process.stdio = request.stdio;
   plan.process.preserve_fds = request.preserve_fds;
   if (!request.cgroup_directory.empty()) {
@@ -126,7 +127,7 @@ Launched exec_in_container(const ExecRequest& request) {
     throw LaunchError(InitStep::Clone, ErrorCode::Internal, 125, "the process in the container was not started");
   os::Child child(*pid, os::pidfd_open(*pid));
   joiner.wait();
-  return Launched(std::move(child), std::make_unique<Launched::Channel>(Launched::Channel{std::move(ours), {}}));
+  return Launched(std::move(child), std::make_unique<Launched::Channel>(Launched::Channel{std::move(ours)}));
 }
 
 }  // namespace proa::runtime

@@ -149,7 +149,9 @@ void set_up(const LaunchPlan& plan, MessageSocket& channel, InitStep& step) {
   set_limits(plan.process);
   step = InitStep::Labels;
   set_labels(plan.process);
-  become_process(plan.process, step);
+  if (os::UniqueFd listener = become_process(plan.process, step); listener.valid()) {
+    channel.send(Message::Listener, {}, listener.get());
+  }
   std::string program = find_command(plan.process);
   channel.send(Message::Ready, program, master.get());
   master.reset();

@@ -17,6 +17,7 @@
 #include "libcommon/os/pidfd.h"
 #include "libcommon/runtime/launch_plan.h"
 #include "libcommon/runtime/launched.h"
+#include "libcommon/runtime/owner_recorder.h"
 
 namespace proa::runtime {
 
@@ -29,6 +30,10 @@ int Launched::channel_fd() const noexcept { return channel_->socket.fd(); }
 
 os::UniqueFd Launched::wait_ready() {
   auto received = channel_->socket.receive_or_throw();
+  if (received && received->kind == Message::Listener) {
+    channel_->owner_recorder.emplace(start_owner_recorder(std::move(received->fd)));
+    received = channel_->socket.receive_or_throw();
+  }
   if (!received || received->kind != Message::Ready) {
     throw LaunchError(InitStep::Start, ErrorCode::Internal, 125, "container init ended without a word");
   }
@@ -159,7 +164,7 @@ Launched launch(const LaunchRequest& request) {
     }
     prepare_new_user_namespace(plan, pid, ours);
   }
-  auto channel = std::make_unique<Launched::Channel>(Launched::Channel{std::move(ours), {}});
+  auto channel = std::make_unique<Launched::Channel>(Launched::Channel{std::move(ours)});
   return Launched(std::move(child), std::move(channel));
 }
 

@@ -71,6 +71,7 @@ struct LaunchRequest {
   bool new_keyring = true;
   bool no_pivot = false;
   bool emulate_single_id = false;  // IdMode::Single
+  bool record_owners = false;      // with it: owners that commands ask for are noted on the files (os/owner_note.h)
   int parent_death_signal = 0;
   int start_fd = -1;             // a FIFO that is read instead of start()'s channel, for `oci create`
   std::string seccomp_cache;     // directory; empty: compile each time

@@ -109,8 +109,10 @@ LaunchPlan make_launch_plan(const LaunchRequest& request) {
   check_spec(*plan.spec, request);
   plan.in_user_namespace = os::in_user_namespace();
   plan_namespaces(plan);
-  plan.process =
-      prepare_process(*plan.spec->process, plan.spec->linux_.seccomp, request.emulate_single_id, request.seccomp_cache);
+  SingleId single_id = !request.emulate_single_id ? SingleId::No
+                       : request.record_owners    ? SingleId::Record
+                                                  : SingleId::Answer;
+  plan.process = prepare_process(*plan.spec->process, plan.spec->linux_.seccomp, single_id, request.seccomp_cache);
   plan.process.stdio = request.stdio;
   plan.process.preserve_fds = request.preserve_fds;
   plan.process.init = request.init;

@@ -7,7 +7,8 @@ namespace proa::runtime {
 
 struct Launched::Channel {
   MessageSocket socket;
-  std::string program;  // that the command was found to be
+  std::string program = {};  // that the command was found to be
+  std::optional<os::Child> owner_recorder = {};
 };
 
 }  // namespace proa::runtime

@@ -65,10 +65,32 @@ os::CapSet capability_set(const std::vector<std::string>& names) {
   return set;
 }
 
-void load_filter(const Bpf& filter) {
-  if (filter.empty()) return;
+long install_filter(const Bpf& filter, unsigned flags) {
   sock_fprog program{static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
-  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) throw system_error("load the seccomp filter");
+  long result = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  if (result < 0) throw system_error("load the seccomp filter");
+  return result;
+}
+
+void load_filter(const Bpf& filter) {
+  if (!filter.empty()) install_filter(filter, 0);
+}
+
+UniqueFd load_emulation(const ProcessPlan& plan) {
+  if (plan.single_id != SingleId::Record) {
+    load_filter(plan.emulation);
+    return {};
+  }
+  return UniqueFd(static_cast<int>(install_filter(plan.emulation, SECCOMP_FILTER_FLAG_NEW_LISTENER)));
+}
+
+// Nobody would listen: the calls would fail, where the profile's author meant them to be decided on.
+void refuse_notifications(const oci::SeccompProfile& profile) {
+  auto notifies = [](const std::string& action) { return action == "SCMP_ACT_NOTIFY"; };
+  if (notifies(profile.default_action) || std::any_of(profile.syscalls.begin(), profile.syscalls.end(),
+                                                      [&](const auto& rule) { return notifies(rule.action); })) {
+    throw Error(ErrorCode::Unsupported, "seccomp action SCMP_ACT_NOTIFY is not supported");
+  }
 }
 
 // The primary group belongs into the list (CVE-2022-2989): a file that denies it to the group would else be open to
@@ -84,7 +106,7 @@ void set_groups(const ProcessPlan& plan) {
   // Without newgidmap the kernel keeps setgroups closed (CVE-2014-8989): the caller's groups stay, shown as 65534.
   if (error == EPERM && groups.size() == 1) {
     auto allowed = os::try_read_file("/proc/self/setgroups", 16);
-    if (!allowed || allowed->starts_with("deny") || plan.emulate_single_id) return;
+    if (!allowed || allowed->starts_with("deny") || plan.single_id != SingleId::No) return;
   }
   throw system_error("setgroups", error);
 }
@@ -111,7 +133,7 @@ void enter_working_directory(const std::string& cwd) {
 }  // namespace
 
 ProcessPlan prepare_process(const oci::RuntimeProcess& process, const std::optional<oci::SeccompProfile>& seccomp,
-                            bool emulate_single_id, const std::string& seccomp_cache) {
+                            SingleId single_id, const std::string& seccomp_cache) {
   ProcessPlan plan;
   plan.process = process;
   if (process.args.empty()) throw Error(ErrorCode::InvalidArgument, "no command to run");
@@ -125,8 +147,11 @@ ProcessPlan prepare_process(const oci::RuntimeProcess& process, const std::optio
   auto compiled = [&](const oci::SeccompProfile& profile) {
     return seccomp_cache.empty() ? compile_seccomp(profile) : load_seccomp(profile, seccomp_cache);
   };
-  if (seccomp) plan.filter = compiled(*seccomp);
-  plan.emulate_single_id = emulate_single_id;
+  if (seccomp) {
+    refuse_notifications(*seccomp);
+    plan.filter = compiled(*seccomp);
+  }
+  plan.single_id = single_id;
   if (own_binary_within_reach()) {
     // A label is for the next exec only and would be used up by the trampoline; protect_own_binary() avoids this case.
     bool labelled = (!process.apparmor_profile.empty() && process.apparmor_profile != "unconfined") ||
@@ -135,7 +160,7 @@ ProcessPlan prepare_process(const oci::RuntimeProcess& process, const std::optio
       throw Error(ErrorCode::Unsupported, "a security label needs a program that containers cannot write to");
     plan.trampoline = make_trampoline();
   }
-  if (emulate_single_id) plan.emulation = compiled(single_id_emulation());
+  if (single_id != SingleId::No) plan.emulation = compiled(single_id_emulation(single_id));
   return plan;
 }
 
@@ -215,7 +240,8 @@ void set_labels(const ProcessPlan& plan) {
   }
 }
 
-void become_process(const ProcessPlan& plan, InitStep& step) {
+os::UniqueFd become_process(const ProcessPlan& plan, InitStep& step) {
+  UniqueFd listener;
   const auto& process = plan.process;
   // Whoever is in the container already must not look into us while we still hold more rights.
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) throw system_error("PR_SET_DUMPABLE");
@@ -234,7 +260,7 @@ void become_process(const ProcessPlan& plan, InitStep& step) {
   step = InitStep::Identity;
   set_ids(plan);
   step = InitStep::Seccomp;
-  if (!process.no_new_privileges) load_filter(plan.emulation);
+  if (!process.no_new_privileges) listener = load_emulation(plan);
   step = InitStep::Capabilities;
   if (plan.set_capabilities) os::set_capabilities(plan.capabilities);
   step = InitStep::WorkingDirectory;
@@ -242,10 +268,11 @@ void become_process(const ProcessPlan& plan, InitStep& step) {
   step = InitStep::Seccomp;
   if (process.no_new_privileges) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw system_error("PR_SET_NO_NEW_PRIVS");
-    load_filter(plan.emulation);
+    listener = load_emulation(plan);
     load_filter(plan.filter);
   }
   step = InitStep::Exec;
+  return listener;
 }
 
 }  // namespace proa::runtime

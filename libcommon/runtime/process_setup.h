@@ -25,13 +25,13 @@ struct ProcessPlan {
   std::array<int, 3> stdio{-1, -1, -1};
   unsigned preserve_fds = 0;
   bool init = false;
-  bool emulate_single_id = false;
+  SingleId single_id = SingleId::No;
   os::UniqueFd trampoline;  // valid when our own binary must not be what executes the command
 };
 
 // Throws InvalidArgument for what cannot be: unknown limits, no arguments.
 ProcessPlan prepare_process(const oci::RuntimeProcess& process, const std::optional<oci::SeccompProfile>& seccomp,
-                            bool emulate_single_id, const std::string& seccomp_cache);
+                            SingleId single_id, const std::string& seccomp_cache);
 
 // Ordinary signal handling, as a command expects it: ignored signals would stay ignored across exec.
 void reset_signals();
@@ -41,8 +41,8 @@ void set_oom_score(const ProcessPlan& plan);
 void set_stdio(const ProcessPlan& plan, int terminal);
 void set_labels(const ProcessPlan& plan);
 // Working directory, identity, capabilities, filters. Afterwards this process is what the command will be. Updates
-// `step`.
-void become_process(const ProcessPlan& plan, InitStep& step);
+// `step`. The listener of SingleId::Record, else none.
+os::UniqueFd become_process(const ProcessPlan& plan, InitStep& step);
 // The file that execvp would run with the container's PATH. Throws ExecError with 126 or 127.
 std::string find_command(const ProcessPlan& plan);
 // Does not return except by throwing ExecError. With a trampoline the channel tells of a failure later on.

@@ -26,9 +26,11 @@ Bpf compile_seccomp(const oci::SeccompProfile& profile);
 // The compiled filter out of `cache_directory` (created 0700), compiled and stored there on first use. A cache file is
 // used only when it is ours, 0600, and holds exactly this profile. An unusable cache costs time, never safety.
 Bpf load_seccomp(const oci::SeccompProfile& profile, const std::string& cache_directory);
-// Answers calls that need more than one mapped id with success: the chown family, setgroups, set*id, and mknod of
-// devices. For IdMode::Single; a second filter, loaded beside the profile. File capabilities need no help: the kernel
-// stores them with the id of the user namespace (Linux 4.14).
-oci::SeccompProfile single_id_emulation();
+// How calls that need more than one mapped id are answered.
+enum class SingleId : std::uint8_t { No, Answer, Record };
+// With success, and without an effect: the chown family, setgroups, set*id, and mknod of devices. With Record the chown
+// family is handed to a listener (owner_recorder.h). For IdMode::Single; a second filter, loaded beside the profile.
+// File capabilities need no help: the kernel stores them with the id of the user namespace (Linux 4.14).
+oci::SeccompProfile single_id_emulation(SingleId how);
 
 }  // namespace proa::runtime

@@ -218,14 +218,17 @@ oci::SeccompProfile default_seccomp_profile(os::CapSet capabilities) {
   return profile;
 }
 
-oci::SeccompProfile single_id_emulation() {
+oci::SeccompProfile single_id_emulation(SingleId how) {
   oci::SeccompProfile profile;
   profile.default_action = "SCMP_ACT_ALLOW";
   profile.architectures = architectures();
+  profile.syscalls.push_back({{"chown", "chown32", "fchown", "fchown32", "lchown", "lchown32", "fchownat"},
+                              how == SingleId::Record ? "SCMP_ACT_NOTIFY" : "SCMP_ACT_ERRNO",
+                              0,
+                              {}});
   profile.syscalls.push_back(
-      {{"chown",      "chown32",     "fchown",     "fchown32",  "lchown",      "lchown32",  "fchownat",
-        "setgroups",  "setgroups32", "setuid",     "setuid32",  "setgid",      "setgid32",  "setreuid",
-        "setreuid32", "setregid",    "setregid32", "setresuid", "setresuid32", "setresgid", "setresgid32"},
+      {{"setgroups", "setgroups32", "setuid", "setuid32", "setgid", "setgid32", "setreuid", "setreuid32", "setregid",
+        "setregid32", "setresuid", "setresuid32", "setresgid", "setresgid32"},
        "SCMP_ACT_ERRNO",
        0,
        {}});

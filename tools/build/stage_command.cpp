@@ -4,6 +4,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "tools/build/stage_run.h"
+#include "tools/build/steps/step_owner.h"
 
 namespace proa::build {
 namespace {
@@ -136,11 +137,17 @@ WorkRoot StageRun::execute(const Run& run, RunRequest request, const Script& scr
   targets.insert(targets.end(),
                  {{"/proc", true}, {"/sys", true}, {"/dev", true}, {"/etc/hosts", false}, {"/etc/resolv.conf", false}});
   WorkRoot root = session_.open_root(snapshot(), make_stubs(session_, targets));
+  Ownership user;
   try {
-    run_command(session_, builder_.progress(), builder_.request().run, request, root);
+    user = run_command(session_, builder_.progress(), builder_.request().run, request, root);
   } catch (const Error&) {
     builder_.progress().show_tail();
     throw;
+  }
+  if (session_.plan().mode == os::IdMode::Single && (user.uid != 0 || user.gid != 0)) {
+    root.mount.reset();  // files below a mounted overlay must not change
+    os::UniqueFd below = session_.mount_read_only(snapshot());
+    note_step_owner(root.upper, below.get(), user);
   }
   return root;
 }

@@ -259,12 +259,12 @@ TEST(CompileSeccomp, TheStricterOfTwoRulesHolds) {
 TEST(CompileSeccomp, UnknownActionsFail) {
   oci::SeccompProfile profile;
   profile.default_action = "SCMP_ACT_ALLOW";
-  profile.syscalls.push_back({{"read"}, "SCMP_ACT_NOTIFY", {}, {}});
+  profile.syscalls.push_back({{"read"}, "SCMP_ACT_NONE", {}, {}});
   EXPECT_THROW(compile_seccomp(profile), Error);
 }
 
 TEST(SingleIdEmulation, OwnershipCallsSucceedWithoutHappening) {
-  Bpf program = compile_seccomp(single_id_emulation());
+  Bpf program = compile_seccomp(single_id_emulation(SingleId::Answer));
   seccomp_data data{};
   data.arch = AUDIT_ARCH_X86_64;
   for (int number : {SYS_chown, SYS_fchown, SYS_lchown, SYS_fchownat, SYS_setgroups, SYS_setresuid, SYS_setresgid}) {
@@ -278,6 +278,22 @@ TEST(SingleIdEmulation, OwnershipCallsSucceedWithoutHappening) {
   EXPECT_EQ(simulate(program, data), kAllow);
   data.nr = SYS_openat;
   EXPECT_EQ(simulate(program, data), kAllow);
+}
+
+TEST(SingleIdEmulation, OwnersCanBeHandedToAListener) {
+  Bpf program = compile_seccomp(single_id_emulation(SingleId::Record));
+  seccomp_data data{};
+  data.arch = AUDIT_ARCH_X86_64;
+  for (int number : {SYS_chown, SYS_fchown, SYS_lchown, SYS_fchownat}) {
+    data.nr = number;
+    EXPECT_EQ(simulate(program, data), SECCOMP_RET_USER_NOTIF) << number;
+    data.nr = number | static_cast<int>(kX32);
+    EXPECT_EQ(simulate(program, data), SECCOMP_RET_USER_NOTIF) << number;
+  }
+  for (int number : {SYS_setgroups, SYS_setresuid}) {
+    data.nr = number;
+    EXPECT_EQ(simulate(program, data), SECCOMP_RET_ERRNO | 0) << number;
+  }
 }
 
 TEST(SeccompCache, IsUsedOnlyWhenItIsOursAndHoldsThisProfile) {

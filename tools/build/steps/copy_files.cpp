@@ -8,6 +8,7 @@
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/os/owner_note.h"
 #include "libcommon/os/xattr.h"
 
 namespace proa::build {
@@ -38,14 +39,12 @@ void copy_content(int from, int to, const std::string& path) {
   while (std::size_t size = os::read_some(from, buffer, path)) os::write_all(to, std::span(buffer).first(size), path);
 }
 
-constexpr const char* kOwnerAttribute = "user.proa.owner";
-
 }  // namespace
 
 void Owner::apply(int fd, const std::string& path, int source) const {
   Ownership ids = ids_.value_or(Ownership{});
   if (!ids_ && source >= 0 && mode_ == os::IdMode::Single) {
-    if (auto noted = os::get_xattr(source, kOwnerAttribute)) os::set_xattr(fd, kOwnerAttribute, *noted, path);
+    if (auto noted = os::get_xattr(source, os::kOwnerXattr)) os::set_xattr(fd, os::kOwnerXattr, *noted, path);
     return;
   }
   if (!ids_ && source >= 0) {
@@ -58,7 +57,7 @@ void Owner::apply(int fd, const std::string& path, int source) const {
     struct stat st {};
     // A FIFO has no attributes to note an owner in.
     if (::fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)) return;
-    return os::set_xattr(fd, kOwnerAttribute, fmt::format("{}:{}", ids.uid, ids.gid), path);
+    return os::set_xattr(fd, os::kOwnerXattr, os::encode_owner({ids.uid, ids.gid}), path);
   }
   if (::fchownat(fd, "", ids.uid, ids.gid, AT_EMPTY_PATH) != 0) {
     int error = errno;

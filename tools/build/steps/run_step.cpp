@@ -103,8 +103,8 @@ os::Path make_stubs(Session& session, const std::vector<std::pair<std::string, b
   return folder;
 }
 
-void run_command(Session& session, Progress& progress, const RunSettings& settings, const RunRequest& request,
-                 const WorkRoot& root) {
+Ownership run_command(Session& session, Progress& progress, const RunSettings& settings, const RunRequest& request,
+                      const WorkRoot& root) {
   NetworkChoice choice = request.network == NetworkChoice::Default ? settings.network : request.network;
   StepNetwork network(choice, settings.dns);
   os::Dir root_dir = root.dir();
@@ -119,7 +119,7 @@ void run_command(Session& session, Progress& progress, const RunSettings& settin
   launch.root_mount = root.mount.get();
   launch.id = "build-" + random_hex(8);
   launch.stdio = {-1, output.write.get(), output.write.get()};
-  launch.emulate_single_id = session.plan().mode == os::IdMode::Single;
+  launch.emulate_single_id = launch.record_owners = session.plan().mode == os::IdMode::Single;
   launch.seccomp_cache = runtime::default_seccomp_cache();
   launch.parent_death_signal = SIGKILL;
   network.prepare(generated.spec);
@@ -134,6 +134,7 @@ void run_command(Session& session, Progress& progress, const RunSettings& settin
   if (!status.success()) {
     throw Error(ErrorCode::Unavailable, fmt::format("the command {}", status.text()));
   }
+  return {spec.identity.uid, spec.identity.gid};
 }
 
 }  // namespace proa::build

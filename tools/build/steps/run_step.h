@@ -9,6 +9,7 @@
 #include "libcommon/oci/runtime_spec.h"
 #include "libcommon/runtime/container_spec.h"
 #include "tools/build/progress.h"
+#include "tools/build/steps/copy_files.h"
 #include "tools/build/steps/session.h"
 
 namespace proa::build {
@@ -37,8 +38,8 @@ struct RunRequest {
 // Mount points of a step: a folder to put below all layers, so that no layer ever holds them.
 os::Path make_stubs(Session& session, const std::vector<std::pair<std::string, bool>>& targets);
 
-// Throws when the command does not end with 0; the text has its status.
-void run_command(Session& session, Progress& progress, const RunSettings& settings, const RunRequest& request,
-                 const WorkRoot& root);
+// Throws when the command does not end with 0; the text has its status. Returns whose the command was.
+Ownership run_command(Session& session, Progress& progress, const RunSettings& settings, const RunRequest& request,
+                      const WorkRoot& root);
 
 }  // namespace proa::build

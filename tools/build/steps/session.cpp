@@ -192,8 +192,11 @@ Snapshot Session::commit_step(const std::string& key, const Snapshot& parent, Wo
   return result;
 }
 
-// Steps that were done with other ids are others: with one mapped id, chown in a step leaves no trace.
-std::string Session::stored_key(const std::string& key) { return key + "-" + owners_name(plan().mode); }
+// Steps that were done with other ids are others: with one mapped id, a step sees no owner but root. "noted": those of
+// versions that did not note what chown asks for are not used.
+std::string Session::stored_key(const std::string& key) {
+  return key + "-" + owners_name(plan().mode) + (plan().mode == os::IdMode::Single ? "-noted" : "");
+}
 
 void Session::keep_step(const std::string& key, const Snapshot& snapshot) {
   oci::ImageConfig config = oci::ImageConfig::encode(snapshot.config);
