@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <grp.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -91,6 +94,27 @@ void refuse_notifications(const oci::SeccompProfile& profile) {
                                                       [&](const auto& rule) { return notifies(rule.action); })) {
     throw Error(ErrorCode::Unsupported, "seccomp action SCMP_ACT_NOTIFY is not supported");
   }
+}
+
+// A file of this process below attr/, of the real procfs. In a container that runs already its root may have put
+// something in the way, and the label would be written there (CVE-2019-16884, CVE-2025-52881).
+std::optional<UniqueFd> open_own_attribute(const std::string& name) {
+  constexpr ino_t kProcRoot = 1;
+  UniqueFd proc = os::open("/proc", O_PATH | O_DIRECTORY);
+  struct statfs system {};
+  struct stat info {};
+  if (::fstatfs(proc.get(), &system) != 0 || ::fstat(proc.get(), &info) != 0) throw system_error("stat /proc");
+  if (system.f_type != PROC_SUPER_MAGIC || info.st_ino != kProcRoot) {
+    throw Error(ErrorCode::PermissionDenied, "/proc of the container is not the kernel's: the label cannot be set");
+  }
+  open_how how{};
+  how.flags = O_WRONLY | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+  std::string path = "thread-self/attr/" + name;
+  UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, proc.get(), path.c_str(), &how, sizeof how)));
+  if (fd.valid()) return fd;
+  if (errno == ENOENT) return std::nullopt;
+  throw system_error("open /proc/" + path);
 }
 
 // The primary group belongs into the list (CVE-2022-2989): a file that denies it to the group would else be open to
@@ -230,13 +254,15 @@ void set_labels(const ProcessPlan& plan) {
   const auto& process = plan.process;
   if (!process.apparmor_profile.empty() && process.apparmor_profile != "unconfined") {
     // Linux 5.8 has the apparmor folder; before, the file is shared by all modules.
-    auto fd = os::try_open("/proc/thread-self/attr/apparmor/exec", O_WRONLY);
-    if (!fd) fd = os::open("/proc/thread-self/attr/exec", O_WRONLY);
+    auto fd = open_own_attribute("apparmor/exec");
+    if (!fd) fd = open_own_attribute("exec");
+    if (!fd) throw Error(ErrorCode::Unsupported, "this kernel has no AppArmor");
     os::write_all(fd->get(), "exec " + process.apparmor_profile, "the AppArmor profile " + process.apparmor_profile);
   }
   if (!process.selinux_label.empty()) {
-    UniqueFd fd = os::open("/proc/thread-self/attr/exec", O_WRONLY);
-    os::write_all(fd.get(), process.selinux_label, "the SELinux label " + process.selinux_label);
+    auto fd = open_own_attribute("exec");
+    if (!fd) throw Error(ErrorCode::Unsupported, "this kernel has no SELinux");
+    os::write_all(fd->get(), process.selinux_label, "the SELinux label " + process.selinux_label);
   }
 }
 

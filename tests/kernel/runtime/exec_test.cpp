@@ -112,6 +112,25 @@ TEST_F(Exec, WorkingDirectoryOutsideIsRefused) {
   ::close(leaked);
 }
 
+// A root of the container that may mount puts a file of its own where the label is written.
+TEST_F(Exec, LabelsAreWrittenToTheKernelsFileOnly) {
+  box_.spec.cap_add = {"SYS_ADMIN"};
+  for (const char* trap : {"mount -t tmpfs t /proc; mkdir -p /proc/thread-self/attr/apparmor; touch "
+                           "/proc/thread-self/attr/exec /proc/thread-self/attr/apparmor/exec",
+                           "mkdir /tmp/fake; mount --bind /proc/1/task/1 /tmp/fake; mount --bind /tmp/fake /proc"}) {
+    auto result = sh("true", [&](auto& request) {
+      auto preparing = request;
+      preparing.process.args = {"/bin/sh", "-c", trap};
+      auto prepared = runtime::exec_in_container(preparing);
+      prepared.start();
+      EXPECT_EQ(prepared.child().wait().to_exit_code(), 0);
+      request.process.apparmor_profile = "wanted";
+    });
+    EXPECT_NE(result.code, 0);
+    EXPECT_NE(result.error.find("not the kernel's"), std::string::npos) << result.error;
+  }
+}
+
 TEST_F(Exec, TerminalIsOneOfTheContainer) {
   auto result = sh("tty; test -t 0 && stty size", [](auto& request) {
     request.process.terminal = true;
