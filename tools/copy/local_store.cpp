@@ -5,6 +5,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
 #include "libcommon/oci/reference.h"
+#include "libcommon/registry/blob_places.h"
 
 namespace proa::copy {
 

@@ -9,7 +9,6 @@
 
 #include "libcommon/config/paths.h"
 #include "libcommon/os/idmap.h"
-#include "libcommon/registry/blob_places.h"
 #include "libcommon/store/store.h"
 #include "libcommon/transport/open.h"
 

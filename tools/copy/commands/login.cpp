@@ -8,6 +8,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/config/auth.h"
+#include "libcommon/config/registries.h"
 #include "libcommon/io/stream.h"
 #include "libcommon/os/file.h"
 #include "libcommon/registry/session.h"
@@ -115,7 +116,9 @@ cli::ExitCode login(cli::Context&, const LoginOptions& options) {
   }
   const While logging_in{[&] { return fmt::format("logging into \"{}\"", name); }};
   const auto credentials = ask(options, name, where);
-  auto session_options = transport::session_options(options.registry, false);
+  // As for images of it: `insecure` counts, and what is blocked is told no password.
+  const auto endpoint = config::Registries::load().primary(oci::Reference::parse_normalized(name + "/any"));
+  auto session_options = transport::session_options(options.registry, endpoint.insecure);
   session_options.credentials = credentials;
   registry::Session(name.substr(0, name.find('/')), session_options).check_credentials();
   const auto file = config::store_credentials(name, credentials, where);
