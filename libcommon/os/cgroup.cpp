@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <thread>
@@ -21,12 +22,8 @@ namespace {
 constexpr const char* kMount = "/sys/fs/cgroup";
 constexpr std::uint64_t kMaxFile = 1u << 20;
 
-std::string own_group() {
-  for (const auto& line : split(read_file("/proc/self/cgroup", kMaxFile), '\n')) {
-    if (line.starts_with("0::")) return line.substr(3);
-  }
-  return {};
-}
+constexpr const char* kMonitorGroup = "monitor";
+constexpr std::array kStatistics = {"memory", "pids", "io"};  // switched on wherever they can be had
 
 std::vector<std::string> words_of(const Path& file) {
   std::vector<std::string> words;
@@ -40,37 +37,127 @@ bool may_make_groups(const Path& directory) {
   return ::access(directory.c_str(), W_OK) == 0 && ::access(join(directory, "cgroup.procs").c_str(), W_OK) == 0;
 }
 
+bool contains(const std::vector<std::string>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// The longest directory that both lie in.
+Path common_group(const Path& a, const Path& b) {
+  Path common;
+  const auto left = split(a, '/'), right = split(b, '/');
+  for (std::size_t i = 1; i < std::min(left.size(), right.size()) && left[i] == right[i]; ++i) common += "/" + left[i];
+  return common;
+}
+
 }  // namespace
+
+Path own_cgroup() {
+  for (const auto& line : split(read_file("/proc/self/cgroup", kMaxFile), '\n')) {
+    if (line.starts_with("0::")) return line.substr(3);
+  }
+  return {};
+}
 
 CgroupFacts gather_cgroup_facts() {
   CgroupFacts facts;
   struct statfs info {};
   facts.unified = ::statfs(kMount, &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
   if (!facts.unified) return facts;
-  facts.own = own_group();
+  facts.systemd = find_systemd();
   // A group that holds processes cannot hand controllers on (the rule of no internal processes), so ours becomes a
   // sibling of our own group. Moving there needs the right to write to the common parent: root has it at the top, a
   // user inside of user@.service.
+  const Path own = own_cgroup();
   if (may_make_groups(kMount)) {
     facts.delegated = kMount;
-  } else if (auto parent = facts.own.rfind('/'); parent != std::string::npos && parent > 0) {
-    Path candidate = kMount + facts.own.substr(0, parent);
+  } else if (auto parent = own.rfind('/'); parent != std::string::npos && parent > 0) {
+    Path candidate = kMount + own.substr(0, parent);
     if (may_make_groups(candidate)) facts.delegated = candidate;
   }
-  if (!facts.delegated.empty()) facts.controllers = words_of(join(facts.delegated, "cgroup.controllers"));
+  const Path& source = facts.systemd ? facts.systemd->cgroup : facts.delegated;
+  if (!source.empty()) facts.controllers = cgroup_controllers(source);
   return facts;
 }
 
-Cgroup Cgroup::create(const CgroupFacts& facts, const std::string& name, const std::vector<std::string>& controllers) {
-  PROA_CHECK(!facts.delegated.empty() && name.find('/') == std::string::npos && name != "." && name != "..");
-  Path control = join(facts.delegated, "cgroup.subtree_control");
-  auto active = words_of(control);
-  for (const auto& controller : controllers) {
-    if (std::find(active.begin(), active.end(), controller) != active.end()) continue;
-    UniqueFd fd = os::open(control, O_WRONLY);
+std::vector<std::string> cgroup_controllers(const Path& directory) {
+  return words_of(join(directory, "cgroup.controllers"));
+}
+
+CgroupPlace::CgroupPlace(const CgroupFacts& facts, std::string name)
+    : name_(std::move(name)), directory_(facts.delegated) {
+  // The number tells this run from one before it that systemd is about to clear away.
+  if (facts.systemd) ask(*facts.systemd, fmt::format("{}-{}.scope", name_, ::getpid()), facts.systemd->slice);
+}
+
+CgroupPlace::CgroupPlace(const SystemdManager& manager, const std::string& unit, const std::string& slice) {
+  ask(manager, unit, slice);
+}
+
+void CgroupPlace::ask(const SystemdManager& manager, const std::string& unit, const std::string& slice) {
+  try {
+    systemd_.emplace(manager);
+    systemd_->request_scope(unit, slice, "container");
+  } catch (const Error& error) {
+    systemd_.reset();
+    problem_ = error.message();
+  }
+}
+
+void CgroupPlace::settle() {
+  try {
+    const Path scope = systemd_->wait_for_scope();
+    const Path monitor = join(scope, kMonitorGroup);
+    if (::mkdir(monitor.c_str(), 0755) != 0) throw system_error("mkdir " + monitor);
+    Cgroup::open(monitor).add(::getpid());
+    directory_ = scope;
+    in_scope_ = true;
+  } catch (const Error& error) {
+    problem_ = error.message();
+  }
+  systemd_.reset();
+}
+
+const Path& CgroupPlace::directory() {
+  if (systemd_) settle();
+  return directory_;
+}
+
+Path CgroupPlace::group() {
+  if (directory().empty()) return {};
+  return join(directory_, in_scope_ ? "container" : name_);
+}
+
+void approach_cgroup(const Path& group) {
+  const Path common = common_group(kMount + own_cgroup(), group);
+  if (::access(join(common, "cgroup.procs").c_str(), W_OK) == 0) return;
+  const While approaching{"entering the container's cgroup"};
+  const auto systemd = find_systemd();
+  const auto scope = group.rfind(".scope/");
+  if (!systemd || scope == std::string::npos) {
+    throw Error(ErrorCode::PermissionDenied, "it is out of reach of " + own_cgroup(),
+                "use the session in which the container was started");
+  }
+  const auto begin = group.rfind('/', scope) + 1;
+  SystemdConnection(*systemd).attach(group.substr(begin, scope + 6 - begin), std::string("/") + kMonitorGroup,
+                                     ::getpid());
+}
+
+Cgroup Cgroup::create(Path directory, const std::vector<std::string>& needed) {
+  const Path parent = directory.substr(0, directory.rfind('/'));
+  const Path control = join(parent, "cgroup.subtree_control");
+  const auto active = words_of(control);
+  for (const auto& controller : needed) {
+    if (contains(active, controller)) continue;
+    const UniqueFd fd = os::open(control, O_WRONLY);
     write_all(fd.get(), "+" + controller, fmt::format("{} (controller {})", control, controller));
   }
-  Path directory = join(facts.delegated, name);
+  const auto offered = words_of(join(parent, "cgroup.controllers"));
+  for (const std::string controller : kStatistics) {
+    if (contains(active, controller) || contains(needed, controller) || !contains(offered, controller)) continue;
+    const std::string word = "+" + controller;
+    const UniqueFd fd(::open(control.c_str(), O_WRONLY | O_CLOEXEC));
+    [[maybe_unused]] const auto written = ::write(fd.get(), word.data(), word.size());
+  }
   if (::mkdir(directory.c_str(), 0755) != 0) throw system_error("mkdir " + directory);
   return Cgroup(std::move(directory));
 }

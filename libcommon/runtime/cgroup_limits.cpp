@@ -80,27 +80,44 @@ CgroupSettings cgroup_settings(const oci::RuntimeResources& resources) {
   return out.take();
 }
 
-std::optional<os::Cgroup> make_cgroup(const std::string& name, const oci::RuntimeResources& resources,
-                                      std::vector<std::string>& notes) {
-  auto settings = cgroup_settings(resources);
-  auto facts = os::gather_cgroup_facts();
-  if (facts.delegated.empty()) {
-    if (!settings.files.empty()) notes.emplace_back("resource limits cannot be kept: no cgroup v2 is delegated to us");
-    return std::nullopt;
+namespace {
+
+void apply(const os::Cgroup& group, const oci::RuntimeResources& resources, const std::string& file,
+           const std::string& value) {
+  const auto has = [&](const std::string& name) { return os::exists(os::join(group.directory(), name)); };
+  // A kernel without swap has no such file; the limit is kept.
+  if (file == "memory.swap.max" && !has(file)) return;
+  if (file != "io.weight" || has(file)) return group.set(file, value);
+  // The scheduler bfq has weights of its own, on the scale of the specification.
+  if (!has("io.bfq.weight")) {
+    throw Error(ErrorCode::Unsupported,
+                "this kernel keeps no weights of block I/O (neither io.weight nor io.bfq.weight)");
   }
-  auto missing = [&](const std::string& controller) {
-    return controller != "cgroup" &&
-           std::find(facts.controllers.begin(), facts.controllers.end(), controller) == facts.controllers.end();
-  };
-  for (const auto& controller : settings.controllers) {
-    if (missing(controller))
-      notes.push_back(fmt::format("limits of {} cannot be kept: the controller is not delegated to us", controller));
+  group.set("io.bfq.weight", std::to_string(*resources.block_io_weight));
+}
+
+}  // namespace
+
+std::optional<os::Cgroup> make_cgroup(os::CgroupPlace& place, const oci::RuntimeResources& resources) {
+  const auto settings = cgroup_settings(resources);
+  const While making{"making the container's cgroup"};
+  const os::Path& parent = place.directory();
+  const auto offered = parent.empty() ? std::vector<std::string>{} : os::cgroup_controllers(parent);
+  std::vector<std::string> needed = settings.controllers;
+  std::erase(needed, "cgroup");  // "cgroup.*" are files of every group
+  for (const auto& controller : needed) {
+    if (std::find(offered.begin(), offered.end(), controller) != offered.end()) continue;
+    const std::string why = place.problem().empty() ? "" : " (" + place.problem() + ")";
+    throw Error(ErrorCode::Unsupported,
+                fmt::format("the controller {} of its limits is not delegated to us{}", controller, why));
   }
-  std::erase_if(settings.controllers,
-                [&](const auto& controller) { return missing(controller) || controller == "cgroup"; });
-  auto group = os::Cgroup::create(facts, name, settings.controllers);
-  for (const auto& [file, value] : settings.files) {
-    if (!missing(file.substr(0, file.find('.')))) group.set(file, value);
+  if (parent.empty()) return std::nullopt;
+  auto group = os::Cgroup::create(place.group(), needed);
+  try {
+    for (const auto& [file, value] : settings.files) apply(group, resources, file, value);
+  } catch (...) {
+    group.remove();
+    throw;
   }
   return group;
 }

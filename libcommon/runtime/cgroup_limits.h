@@ -18,9 +18,8 @@ struct CgroupSettings {
 // Conversions as crun and runc have them (cpu.shares to cpu.weight, memory+swap to swap alone). Throws InvalidArgument.
 CgroupSettings cgroup_settings(const oci::RuntimeResources& resources);
 
-// Makes the container's group with its limits. nullopt: nothing is delegated; then `notes` says so if limits were asked
-// for.
-std::optional<os::Cgroup> make_cgroup(const std::string& name, const oci::RuntimeResources& resources,
-                                      std::vector<std::string>& notes);
+// Makes the container's group with its limits. nullopt: nothing is delegated. Throws when limits were asked for that
+// cannot be kept.
+std::optional<os::Cgroup> make_cgroup(os::CgroupPlace& place, const oci::RuntimeResources& resources);
 
 }  // namespace proa::runtime

@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "libcommon/base/strings.h"
+#include "libcommon/os/cgroup.h"
 #include "libcommon/os/namespaces.h"
 #include "libcommon/os/pidfd.h"
 #include "libcommon/os/tty.h"
@@ -84,7 +85,7 @@ void set_up(const ExecPlan& plan, MessageSocket& channel, InitStep& step) {
       if (::setresuid(0, 0, 0) != 0) throw system_error("setresuid 0");
     }
     step = InitStep::Clone;
-    pid_t pid = clone_process(CLONE_PARENT, nullptr, plan.cgroup.get());
+    pid_t pid = clone_process(CLONE_PARENT, nullptr);
     if (pid == 0) {
       reporter.close();
       exec_process(plan, std::move(theirs));
@@ -107,12 +108,15 @@ Launched exec_in_container(const ExecRequest& request) {
   plan.process.stdio = request.stdio;
   plan.process.preserve_fds = request.preserve_fds;
   if (!request.cgroup_directory.empty()) {
+    os::approach_cgroup(request.cgroup_directory);
     plan.cgroup = os::open(request.cgroup_directory, O_RDONLY | O_DIRECTORY);
   }
   auto [ours, theirs] = MessageSocket::make_pair();
   auto [report, reporter] = MessageSocket::make_pair();
   int fd = -1;
-  pid_t helper = clone_process(0, &fd);
+  // The helper is born in the group already: from inside of the container's cgroup namespace, groups outside of it (the
+  // one that it comes from) do not exist for the kernel (nsdelegate).
+  pid_t helper = clone_process(0, &fd, plan.cgroup.get());
   if (helper == 0) {
     ours.close();
     report.close();

@@ -104,7 +104,7 @@ int info(cli::Context&, const FormatOptions& options) {
                          {"memFree", static_cast<std::uint64_t>(memory.freeram) * memory.mem_unit},
                          {"cgroupVersion", cgroups.unified ? "v2" : "v1"},
                          {"cgroupControllers", cgroups.controllers},
-                         {"cgroupDelegated", !cgroups.delegated.empty()},
+                         {"cgroupDelegated", cgroups.usable()},
                          {"rootless", ids.mode != os::IdMode::Root},
                          {"ids", id_json},
                          {"pasta", network.value_or("not installed")},

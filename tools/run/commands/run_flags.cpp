@@ -87,6 +87,7 @@ void add_security_flags(RunBuilder& b) {
       .value("pid", &Options::pid, "private, host, container:NAME or ns:PATH", "MODE")
       .value("ipc", &Options::ipc, "private, host, container:NAME or ns:PATH", "MODE")
       .value("uts", &Options::uts, "private, host, container:NAME or ns:PATH", "MODE")
+      .value("cgroups", &Options::cgroups, "enabled, or disabled for no cgroup of its own", "MODE")
       .value("cgroupns", &Options::cgroupns, "private or host", "MODE");
 }
 
@@ -100,6 +101,7 @@ void add_limit_flags(RunBuilder& b) {
       .value("cpu-quota", &Options::cpu_quota, "Time in each period in microseconds", "NUMBER")
       .value("cpuset-cpus", &Options::cpuset_cpus, "Processors to run on", "LIST")
       .value("cpuset-mems", &Options::cpuset_mems, "Memory nodes to use", "LIST")
+      .value("blkio-weight", &Options::blkio_weight, "Weight of block I/O against others, 10 to 1000", "NUMBER")
       .value("pids-limit", &Options::pids_limit, "Largest number of processes", "NUMBER")
       .value("oom-score-adj", &Options::oom_score_adj, "How likely the kernel ends it when memory is short", "NUMBER");
 }

@@ -21,7 +21,6 @@ constexpr const char* kPlatform = "use --platform";
 constexpr const char* kPull = "pull first: `proa pull`";
 
 constexpr Refused kRefused[] = {
-    {"blkio-weight", true, kBlockIo},
     {"blkio-weight-device", true, kBlockIo},
     {"device-read-bps", true, kBlockIo},
     {"device-read-iops", true, kBlockIo},
@@ -29,7 +28,6 @@ constexpr Refused kRefused[] = {
     {"device-write-iops", true, kBlockIo},
     {"cgroup-conf", true, kLeaveOut},
     {"cgroup-parent", true, "start proa in the wanted cgroup"},
-    {"cgroups", true, kLeaveOut},
     {"chrootdirs", true, kLeaveOut},
     {"conmon-pidfile", true, "use --pidfile"},
     {"cpu-count", true, kWindows},

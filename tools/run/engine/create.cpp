@@ -76,7 +76,7 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   merge_process(options, image.config, record, spec);
   merge_namespaces(containers, options, record, spec);
   merge_security(options, record, spec);
-  merge_limits(options, spec);
+  merge_limits(options, record, spec);
   merge_ports(options, image.config, record);
   auto new_volumes = merge_mounts(containers, options, image.config, record, spec);
   const os::Path final_path = os::join(os::join(containers.paths().data, "containers"), id);

@@ -20,7 +20,7 @@ void merge_process(const RunOptions& options, const oci::ImageConfig& image, Con
 void merge_namespaces(const Containers& containers, const RunOptions& options, ContainerRecord& record,
                       runtime::ContainerSpec& spec);
 void merge_security(const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec);
-void merge_limits(const RunOptions& options, runtime::ContainerSpec& spec);
+void merge_limits(const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec);
 void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record);
 void merge_ports(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record);
 

@@ -230,7 +230,13 @@ void merge_security(const RunOptions& options, ContainerRecord& record, runtime:
   }
 }
 
-void merge_limits(const RunOptions& options, runtime::ContainerSpec& spec) {
+void merge_limits(const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec) {
+  const std::string cgroups = options.cgroups.value_or("enabled");
+  if (cgroups != "enabled" && cgroups != "no-conmon" && cgroups != "disabled") {
+    throw Error(ErrorCode::Unsupported, fmt::format("--cgroups={} is not supported", cgroups),
+                "use enabled or disabled");
+  }
+  record.no_cgroup = cgroups == "disabled";
   if (options.shm_size) spec.shm_size = static_cast<std::uint64_t>(parse_bytes("shm-size", *options.shm_size));
   spec.oom_score_adj = options.oom_score_adj;
   auto& resources = spec.resources;
@@ -238,8 +244,10 @@ void merge_limits(const RunOptions& options, runtime::ContainerSpec& spec) {
   if (options.memory_reservation) {
     resources.memory_reservation = parse_bytes("memory-reservation", *options.memory_reservation);
   }
-  if (options.memory_swap) {
+  if (options.memory_swap && *options.memory_swap != "0") {
     resources.memory_swap = *options.memory_swap == "-1" ? -1 : parse_bytes("memory-swap", *options.memory_swap);
+  } else if (resources.memory_limit) {
+    resources.memory_swap = 2 * *resources.memory_limit;  // as the peers: as much swap as memory
   }
   if (options.cpus) set_cpus(*options.cpus, resources);
   if (options.cpu_shares) resources.cpu_shares = static_cast<std::uint64_t>(*options.cpu_shares);
@@ -247,17 +255,33 @@ void merge_limits(const RunOptions& options, runtime::ContainerSpec& spec) {
   if (options.cpu_quota) resources.cpu_quota = *options.cpu_quota;
   resources.cpus = options.cpuset_cpus.value_or("");
   resources.mems = options.cpuset_mems.value_or("");
+  if (options.blkio_weight && *options.blkio_weight != 0) {
+    if (*options.blkio_weight < 10 || *options.blkio_weight > 1000) {
+      throw Error(ErrorCode::InvalidArgument,
+                  fmt::format("--blkio-weight={}: not from 10 to 1000", *options.blkio_weight));
+    }
+    resources.block_io_weight = static_cast<std::uint16_t>(*options.blkio_weight);
+  }
   // 0 and below mean no limit, which needs nobody's help.
   if (options.pids_limit && *options.pids_limit > 0) resources.pids_limit = *options.pids_limit;
 
   const bool memory = resources.memory_limit || resources.memory_reservation || resources.memory_swap;
   const bool cpu = resources.cpu_quota || resources.cpu_period || resources.cpu_shares;
   const bool cpuset = !resources.cpus.empty() || !resources.mems.empty();
-  if (!memory && !cpu && !cpuset && !resources.pids_limit) return;
+  if (!memory && !cpu && !cpuset && !resources.pids_limit && !resources.block_io_weight) return;
+  if (record.no_cgroup) throw Error(ErrorCode::InvalidArgument, "limits need a cgroup, --cgroups=disabled forbids it");
   const os::CgroupFacts facts = os::gather_cgroup_facts();
-  if (memory) need_controller(facts, "memory", "memory");
-  if (cpu) need_controller(facts, "cpus", "cpu");
-  if (cpuset) need_controller(facts, "cpuset-cpus", "cpuset");
+  const auto first_of = [](const char* flag, bool given, const char* other) { return given ? flag : other; };
+  if (memory) {
+    const char* other = first_of("memory-swap", options.memory_swap.has_value(), "memory-reservation");
+    need_controller(facts, first_of("memory", options.memory.has_value(), other), "memory");
+  }
+  if (cpu) {
+    const char* other = first_of("cpu-shares", options.cpu_shares.has_value(), "cpu-quota");
+    need_controller(facts, first_of("cpus", options.cpus.has_value(), other), "cpu");
+  }
+  if (cpuset) need_controller(facts, first_of("cpuset-cpus", !resources.cpus.empty(), "cpuset-mems"), "cpuset");
+  if (resources.block_io_weight) need_controller(facts, "blkio-weight", "io");
   if (resources.pids_limit) need_controller(facts, "pids-limit", "pids");
 }
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/log.h"
 #include "libcommon/base/signals.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/cgroup.h"
@@ -44,6 +45,18 @@ void end_process(int pid, std::uint64_t start_time) {
     ::poll(&ended, 1, 5000);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::NotFound && error.error_number() != ESRCH) throw;
+  }
+}
+
+// systemd clears a scope away by itself; a group that we made in another one stays.
+void end_cgroup(const os::Path& directory) {
+  if (directory.empty() || !os::exists(directory)) return;
+  try {
+    const auto group = os::Cgroup::open(directory);
+    group.kill_all();
+    group.remove();
+  } catch (const Error& error) {
+    log::debug(error.what());
   }
 }
 
@@ -137,6 +150,7 @@ void end_orphans(const RunState& state) {
   if (state.boot_id != boot_id()) return;
   end_process(state.pid, state.start_time);
   end_process(state.helper_pid, state.helper_start_time);
+  end_cgroup(state.cgroup);
 }
 
 }  // namespace proa::engine

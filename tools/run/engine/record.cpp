@@ -67,6 +67,7 @@ void visit_fields(Record& r, Visit visit) {
   visit("terminal", r.terminal);
   visit("stdin_open", r.stdin_open);
   visit("auto_remove", r.auto_remove);
+  visit("no_cgroup", r.no_cgroup);
   visit("init", r.init);
   visit("privileged", r.privileged);
   visit("stop_signal", r.stop_signal);

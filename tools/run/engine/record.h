@@ -38,6 +38,7 @@ struct ContainerRecord {
   std::vector<std::string> dns_forward;      // name servers that pasta reaches for the container
   std::string hostname;
   bool terminal = false, stdin_open = false, auto_remove = false, init = false, privileged = false;
+  bool no_cgroup = false;  // --cgroups=disabled
   std::string stop_signal = "SIGTERM";
   int stop_timeout = 10;
   std::string restart_policy = "no";  // no, on-failure, always, unless-stopped

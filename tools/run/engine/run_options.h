@@ -35,10 +35,10 @@ struct RunOptions {
 
   bool privileged = false;
   std::vector<std::string> cap_add, cap_drop, security_opt, group_add, sysctl, ulimit, device_cgroup_rule;
-  std::optional<std::string> userns, pid, ipc, uts, cgroupns;
+  std::optional<std::string> userns, pid, ipc, uts, cgroupns, cgroups;
 
   std::optional<std::string> memory, memory_swap, memory_reservation, cpus, cpuset_cpus, cpuset_mems;
-  std::optional<long long> pids_limit, cpu_shares, cpu_period, cpu_quota;
+  std::optional<long long> pids_limit, cpu_shares, cpu_period, cpu_quota, blkio_weight;
   std::optional<int> oom_score_adj;
 
   std::string log_driver;

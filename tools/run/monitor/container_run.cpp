@@ -22,13 +22,15 @@
 namespace proa::monitor {
 
 ContainerRun::ContainerRun(const MonitorPlan& plan, const os::UserNamespacePlan& ids, const oci::RuntimeSpec& spec,
-                           os::UniqueFd root_mount, Stdio& stdio)
+                           os::UniqueFd root_mount, Stdio& stdio, os::CgroupPlace* place)
     : plan_(plan), ids_(ids), stdio_(stdio), run_dir_(plan.containers.run_dir(plan.record.id)) {
   try {
     std::array<int, 3> ends{-1, -1, -1};
     const auto& user = spec.process->user;
     if (!plan.record.terminal) ends = stdio.make_pipes(plan.record.stdin_open, user.uid, user.gid);
-    make_cgroup(spec);
+    if (place != nullptr) {
+      cgroup_ = runtime::make_cgroup(*place, spec.linux_.resources.value_or(oci::RuntimeResources{}));
+    }
     if (plan.record.runtime.empty()) {
       launch_builtin(spec, std::move(root_mount), ends);
     } else {
@@ -58,14 +60,6 @@ void ContainerRun::release() noexcept {
   } catch (const Error&) {
     // Processes that do not end yet keep the group.
   }
-}
-
-void ContainerRun::make_cgroup(const oci::RuntimeSpec& spec) {
-  if (!plan_.record.runtime.empty()) return;  // an external runtime makes its own
-  std::vector<std::string> notes;             // limits that cannot be kept were refused before
-  auto group =
-      runtime::make_cgroup("proa-" + plan_.record.id, spec.linux_.resources.value_or(oci::RuntimeResources{}), notes);
-  if (group) cgroup_.emplace(std::move(*group));
 }
 
 std::optional<network::PastaRequest> ContainerRun::network_request() const {

@@ -18,7 +18,7 @@ class ContainerRun {
  public:
   // Launches and waits until the command runs. Throws LaunchError or Error; then nothing is left behind.
   ContainerRun(const MonitorPlan& plan, const os::UserNamespacePlan& ids, const oci::RuntimeSpec& spec,
-               os::UniqueFd root_mount, Stdio& stdio);
+               os::UniqueFd root_mount, Stdio& stdio, os::CgroupPlace* place);
   ~ContainerRun();
   ContainerRun(const ContainerRun&) = delete;
   ContainerRun& operator=(const ContainerRun&) = delete;
@@ -37,7 +37,6 @@ class ContainerRun {
   void launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd root_mount, const std::array<int, 3>& ends);
   void launch_external(os::UniqueFd root_mount, const std::array<int, 3>& ends);
   void release() noexcept;
-  void make_cgroup(const oci::RuntimeSpec& spec);
   std::optional<network::PastaRequest> network_request() const;
   void start_network(pid_t pid);
 

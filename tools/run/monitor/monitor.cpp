@@ -92,6 +92,10 @@ int Monitor::run() {
 }
 
 bool Monitor::bring_up() {
+  // An external runtime makes a group of its own. systemd works while we go on.
+  if (plan_.start && plan_.record.runtime.empty() && !plan_.record.no_cgroup) {
+    cgroup_place_.emplace(os::gather_cgroup_facts(), "proa-" + plan_.record.id);
+  }
   ids_ = engine::enter_shared_user_namespace(plan_.containers.paths(), plan_.user_namespace_of);
   const Note note = [this](const std::string& line) { clients_.send(*first_client_, message(kNote, line)); };
   if (!ids_.reason.empty()) note(ids_.hint.empty() ? ids_.reason : ids_.reason + " (" + ids_.hint + ")");
@@ -132,7 +136,8 @@ void Monitor::open_control_socket() {
 
 void Monitor::begin_run(const oci::RuntimeSpec& spec, os::UniqueFd root_mount) {
   stdio_.emplace(loop_, clients_, log_);
-  run_ = std::make_unique<ContainerRun>(plan_, ids_, spec, std::move(root_mount), *stdio_);
+  run_ = std::make_unique<ContainerRun>(plan_, ids_, spec, std::move(root_mount), *stdio_,
+                                        cgroup_place_ ? &*cgroup_place_ : nullptr);
   run_began_ = std::chrono::steady_clock::now();
   engine::RunState state = run_->state();
   state.restarts = restarts_;

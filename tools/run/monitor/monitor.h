@@ -50,6 +50,7 @@ class Monitor {
   LogWriter log_;
   os::UniqueFd listener_;
   std::optional<Stdio> stdio_;
+  std::optional<os::CgroupPlace> cgroup_place_;
   std::unique_ptr<ContainerRun> run_;
   engine::ExitRecord last_exit_;
   bool published_ = false, stopping_ = false, finished_ = false;

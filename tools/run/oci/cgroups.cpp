@@ -69,6 +69,19 @@ void note_missing(const std::vector<std::string>& files) {
                         join(files, ", ")));
 }
 
+// With --systemd-cgroup the caller names a scope. This process is in it then, too, until it ends.
+std::string make_scope(const std::string& asked, const os::SystemdManager& manager) {
+  const auto parts = split(asked, ':', 3);
+  if (parts.size() != 3)
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("cgroupsPath '{}' is not slice:prefix:name", escape_control(asked)));
+  const std::string& slice = parts[0].empty() ? manager.slice : parts[0];
+  const std::string unit = fmt::format("{}{}{}.scope", parts[1], parts[1].empty() ? "" : "-", parts[2]);
+  os::CgroupPlace place(manager, unit, slice);
+  if (place.directory().empty()) throw Error(ErrorCode::Unavailable, place.problem());
+  return place.group();
+}
+
 }  // namespace
 
 std::string make_group(const std::string& id, const proa::oci::RuntimeSpec& spec) {
@@ -77,7 +90,11 @@ std::string make_group(const std::string& id, const proa::oci::RuntimeSpec& spec
   auto facts = os::gather_cgroup_facts();
   std::vector<std::string> missing;
   std::string directory;
-  if (!facts.delegated.empty()) {
+  const std::string& asked = spec.linux_.cgroups_path;
+  if (globals().systemd_cgroup && facts.systemd && asked.find(':') != std::string::npos) {
+    directory = make_scope(asked, *facts.systemd);
+    make_levels(directory, settings.controllers);
+  } else if (!facts.delegated.empty()) {
     directory = wanted_path(id, spec, facts);
     make_levels(directory, settings.controllers);
   }
