@@ -87,6 +87,8 @@ void RootBuilder::make_device(int dev, const oci::RuntimeDevice& device) {
     if (errno == EPERM && is_node) return bind_device(device, dev, name);
     throw system_error("mknod " + device.path);
   }
+  // The umask took some.
+  if (::fchmodat(dev, name.c_str(), mode & 07777, 0) != 0) throw system_error("chmod " + device.path);
   if (device.uid || device.gid) {
     if (::fchownat(dev, name.c_str(), device.uid.value_or(0), device.gid.value_or(0), AT_SYMLINK_NOFOLLOW) != 0) {
       throw system_error("chown " + device.path);
