@@ -201,7 +201,10 @@ void Pasta::wait_ready() {
                 "choose another host port, or leave it out for a free one (-p PORT)");
   }
   const std::string words = last_line(errors_.get());
-  throw Error(ErrorCode::Unavailable, "pasta: " + (words.empty() ? std::string("ended without a word") : words));
+  const bool no_tun = words.find("tun socket") != std::string::npos;
+  throw Error(
+      ErrorCode::Unavailable, "pasta: " + (words.empty() ? std::string("ended without a word") : words),
+      no_tun ? "it needs /dev/net/tun, which udev opens to everybody (mode 666); --network none and host do not" : "");
 }
 
 }  // namespace proa::network

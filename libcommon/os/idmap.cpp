@@ -145,7 +145,8 @@ void write_single_gid_map(const Path& proc, gid_t gid) {
   if (error == EPERM) {
     throw std::move(failure).with_hint(
         "unprivileged user namespaces are switched off; check the sysctls kernel.unprivileged_userns_clone and "
-        "kernel.apparmor_restrict_unprivileged_userns, or the seccomp profile of an outer container");
+        "kernel.apparmor_restrict_unprivileged_userns, or the seccomp profile of an outer container; a chroot forbids "
+        "them, too");
   }
   if (error == ENOSPC || error == EUSERS) {
     throw std::move(failure).with_hint(
