@@ -76,8 +76,10 @@ bool EventLoop::run_timers() {
   bool any = false;
   const auto now = Clock::now();
   for (;;) {
-    auto due = std::find_if(timers_.begin(), timers_.end(), [&](const Timer& t) { return t.due <= now; });
-    if (due == timers_.end()) return any;
+    // The earliest first, also when several are due at once.
+    auto due =
+        std::min_element(timers_.begin(), timers_.end(), [](const auto& a, const auto& b) { return a.due < b.due; });
+    if (due == timers_.end() || due->due > now) return any;
     auto action = std::move(due->action);
     timers_.erase(due);
     action();
