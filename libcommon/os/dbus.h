@@ -2,10 +2,12 @@
 // https://dbus.freedesktop.org/doc/dbus-specification.html
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace proa::os::dbus {
 

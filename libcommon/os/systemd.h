@@ -4,9 +4,9 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "libcommon/os/dbus.h"
 #include "libcommon/os/file.h"
