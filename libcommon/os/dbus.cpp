@@ -52,8 +52,11 @@ void read_field(Reader& in, Message& message) {
     if (field == kReplySerial) message.reply_to = value;
   } else if (type == "s" || type == "o") {
     std::string value = in.text();
-    if (field == kMember) message.member = std::move(value);
-    if (field == kErrorName) message.error = std::move(value);
+    if (field == kMember) {
+      message.member = std::move(value);
+    } else if (field == kErrorName) {
+      message.error = std::move(value);
+    }
   } else if (type == "g") {
     std::string value = in.signature();
     if (field == kSignature) message.signature = std::move(value);
