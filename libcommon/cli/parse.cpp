@@ -11,7 +11,12 @@
 namespace proa::cli {
 namespace {
 
-std::string essential_name(const Flag& flag) { return flag.name.empty() ? std::string(1, flag.short_name) : flag.name; }
+// What the library calls a flag: it takes no dots ("registries.d"), and no flag of ours has an underscore.
+std::string library_name(const Flag& flag) { return replace_all(flag.name, ".", "_"); }
+
+std::string essential_name(const Flag& flag) {
+  return flag.name.empty() ? std::string(1, flag.short_name) : library_name(flag);
+}
 
 std::string shown_name(const Flag& flag) {
   if (flag.name.empty()) return fmt::format("-{}", flag.short_name);
@@ -89,7 +94,7 @@ class Splitter {
       result_.options.push_back(fmt::format("-{}", flag.short_name));
       result_.options.push_back(std::string(value));
     } else {
-      result_.options.push_back(fmt::format("--{}={}", flag.name, value));
+      result_.options.push_back(fmt::format("--{}={}", library_name(flag), value));
     }
   }
 
@@ -145,7 +150,7 @@ cxxopts::ParseResult parse_options(const Command& command, const std::vector<std
   for (const auto& flag : command.flags) {
     // Short names of flags that have a long one are resolved already.
     std::string short_only = flag.name.empty() ? std::string(1, flag.short_name) : "";
-    options.add_option("", short_only, flag.name, "", cxxopts::value<std::vector<std::string>>(), "");
+    options.add_option("", short_only, library_name(flag), "", cxxopts::value<std::vector<std::string>>(), "");
   }
   std::vector<const char*> argv{command.name.c_str()};
   for (const auto& word : words) argv.push_back(word.c_str());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
@@ -69,7 +70,7 @@ class Parser {
       if (line.indent != indent) fail(line.number, "indented otherwise than the key above");
       auto [key, rest] = take_key(line);
       const bool twice =
-          std::ranges::any_of(mapping.members, [&key = key](const auto& member) { return member.first == key; });
+          std::ranges::any_of(mapping.members, [&key = key](const auto& member) { return member.key == key; });
       if (twice) fail(line.number, fmt::format("key \"{}\" occurs twice", escape_control(key)));
       YamlNode value = parse_value(line, rest);
       if (!value.is_mapping && !value.quoted && value.scalar.empty() && at_ < lines_.size() &&
@@ -77,7 +78,7 @@ class Parser {
         value.is_mapping = true;
         parse_members(value, lines_[at_].indent, depth + 1);
       }
-      mapping.members.emplace_back(std::move(key), std::move(value));
+      mapping.members.push_back({std::move(key), std::move(value)});
     }
   }
 

@@ -5,17 +5,23 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace proa::config {
+
+struct YamlMember;
 
 struct YamlNode {
   int line = 0;
   bool is_mapping = false;
   std::string scalar;  // null and an empty value are ""
   bool quoted = false;
-  std::vector<std::pair<std::string, YamlNode>> members;  // in order; keys are unique
+  std::vector<YamlMember> members;  // in order; keys are unique
+};
+
+struct YamlMember {
+  std::string key;
+  YamlNode value;
 };
 
 // The top mapping. InvalidArgument: "NAME:LINE: ...".

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "libcommon/base/error.h"
 #include "libcommon/image/layer_copy.h"
+#include "libcommon/image/signing.h"
 #include "libcommon/io/digest_stream.h"
 #include "libcommon/oci/json.h"
 
@@ -45,16 +48,23 @@ ManifestBytes instance_bytes(const transport::ImageSource& source, const oci::De
   return bytes;
 }
 
+struct Found {
+  ManifestBytes manifest;
+  std::optional<oci::Digest> instance;  // as an index calls it
+};
+
 // From the top document down to the manifest for a platform.
-ManifestBytes descend(const transport::ImageSource& source, ManifestBytes document, const oci::Platform& platform,
-                      std::stop_token stop) {
-  for (int depth = 0; is_index(document); ++depth) {
+Found descend(const transport::ImageSource& source, ManifestBytes document, const oci::Platform& platform,
+              std::stop_token stop) {
+  Found found{.manifest = std::move(document), .instance = std::nullopt};
+  for (int depth = 0; is_index(found.manifest); ++depth) {
     if (depth == kMaxIndexDepth)
       throw Error(ErrorCode::Corrupt, fmt::format("{}: indexes are nested too deep", source.name()));
-    const auto index = oci::Index::parse(document.bytes, document.media_type);
-    document = instance_bytes(source, select_instance(index, platform, source.name()), stop);
+    const auto index = oci::Index::parse(found.manifest.bytes, found.manifest.media_type);
+    const auto entry = select_instance(index, platform, source.name());
+    found = {.manifest = instance_bytes(source, entry, stop), .instance = entry.digest};
   }
-  return document;
+  return found;
 }
 
 std::string read_config(const transport::ImageSource& source, const oci::Manifest& manifest, std::stop_token stop) {
@@ -102,13 +112,13 @@ class Copier {
         destination_(destination),
         options_(options),
         context_(context),
+        signatures_(source, destination, options, context),
         doing_(describe(source, destination, context)) {}
 
   CopyResult run() {
     const ManifestBytes top = source_.manifest(std::nullopt, context_.stop);
     const bool several = is_index(top) && options_.instances != Instances::System;
-    auto result =
-        several ? copy_index(top) : copy_single(descend(source_, top, options_.platform, context_.stop), std::nullopt);
+    auto result = several ? copy_index(top) : copy_one(top);
     if (const auto name = source_.docker_reference()) destination_.set_origin(*name, top.digest());
     destination_.commit(context_.stop);
     return result;
@@ -119,12 +129,24 @@ class Copier {
     if (context_.observer != nullptr) context_.observer->note(line);
   }
 
-  // `entry`: the place in an index that this image has.
-  CopyResult copy_single(const ManifestBytes& bytes, const std::optional<oci::Descriptor>& entry) {
+  CopyResult copy_one(const ManifestBytes& top) {
+    const auto found = descend(source_, top, options_.platform, context_.stop);
+    return copy_single(found.manifest, found.instance, std::nullopt);
+  }
+
+  // `instance`: what an index of the source calls it. `entry`: the place in an index that this image will have.
+  CopyResult copy_single(const ManifestBytes& bytes, const std::optional<oci::Digest>& instance,
+                         const std::optional<oci::Descriptor>& entry) {
+    // Before anything else of the image is looked at, and on the bytes that everything below is made from.
+    signatures_.require_allowed(bytes, instance);
+    asked_ = true;
+    auto carried = signatures_.carried(bytes, instance);
     const auto manifest = oci::Manifest::parse(bytes.bytes, bytes.media_type);
     const auto raw_config = read_config(source_, manifest, context_.stop);
     const auto config = parse_config(manifest, raw_config, destination_.traits().applies_layers);
-    const auto plan = plan_copy(manifest, config ? &*config : nullptr, destination_.traits(), options_);
+    const auto plan = plan_with(carried, [&](const CopyOptions& options) {
+      return plan_copy(manifest, config ? &*config : nullptr, destination_.traits(), options);
+    });
     copy_config(manifest, raw_config);
     const auto stored = copy_layers(plan, source_, destination_, options_, context_, slot_, doing_);
     slot_ += plan.layers.size();
@@ -132,8 +154,24 @@ class Copier {
     ManifestBytes result{written.raw, written.media_type};
     const auto digest = plan.keeps_manifest && entry ? entry->digest : result.digest();
     note("Writing manifest to image destination");
-    destination_.put_manifest(result, entry ? std::optional(digest) : std::nullopt, context_.stop);
+    const auto put_as = entry ? std::optional(digest) : std::nullopt;
+    destination_.put_manifest(result, put_as, context_.stop);
+    signatures_.put(std::move(carried), digest, put_as);
     return {.manifest = std::move(result), .digest = digest, .id = oci::ImageId(written.config.digest)};
+  }
+
+  // A signature is worth something only as long as the digest stays.
+  CopyPlan plan_with(const std::vector<trust::Signature>& carried,
+                     const std::function<CopyPlan(const CopyOptions&)>& plan) const {
+    if (carried.empty()) return plan(options_);
+    auto options = options_;
+    options.preserve_digests = true;
+    try {
+      return plan(options);
+    } catch (const Error& error) {
+      if (options_.preserve_digests || error.code() != ErrorCode::InvalidArgument) throw;
+      throw Error(error.code(), fmt::format("the image is signed, and {}", error.message()), kRemoveSignatures);
+    }
   }
 
   void copy_config(const oci::Manifest& manifest, const std::string& raw) {
@@ -173,18 +211,27 @@ class Copier {
                   fmt::format("{} holds one image only, not an index of several", destination_.name()),
                   "leave out --all, or choose one with --platform");
     }
-    ManifestBytes result = copy_entries(top, 0);
+    auto [result, carried] = copy_entries(top, std::nullopt, 0);
+    // Each image in it was asked about on its own; an index without any answers for itself.
+    if (!asked_) signatures_.require_allowed(top, std::nullopt);
     note("Writing manifest list to image destination");
     destination_.put_index(result, context_.stop);
     const auto digest = result.digest();
+    signatures_.put(std::move(carried), digest, std::nullopt);
     return {.manifest = std::move(result), .digest = digest, .id = std::nullopt};
   }
 
-  // What an index lists, as far as it is wanted. Returns the index, changed where an entry had to change.
-  ManifestBytes copy_entries(const ManifestBytes& document, int depth) {
+  struct CopiedIndex {
+    ManifestBytes index;  // changed where an entry had to change
+    std::vector<trust::Signature> signatures;
+  };
+
+  // What an index lists, as far as it is wanted.
+  CopiedIndex copy_entries(const ManifestBytes& document, const std::optional<oci::Digest>& instance, int depth) {
     if (depth == kMaxIndexDepth)
       throw Error(ErrorCode::Corrupt, fmt::format("{}: indexes are nested too deep", source_.name()));
     auto index = oci::Index::parse(document.bytes, document.media_type);
+    auto carried = signatures_.carried(document, instance);
     const std::string type = plan_index_type(index, destination_.traits(), options_);
     bool changed = type != index.media_type;
     std::size_t number = 0;
@@ -198,25 +245,28 @@ class Copier {
       entry.digest = found->second.digest;
       entry.size = found->second.size;
     }
-    if (!changed) return {document.bytes, index.media_type};
+    if (!changed) return {.index = {document.bytes, index.media_type}, .signatures = std::move(carried)};
     if (options_.preserve_digests)
       throw Error(ErrorCode::InvalidArgument, "digests cannot be preserved: the index has to change");
+    if (!carried.empty())
+      throw Error(ErrorCode::InvalidArgument, "the index is signed, and it has to change", kRemoveSignatures);
     index.media_type = type;
-    return {oci::Index::encode(std::move(index)).raw, type};
+    return {.index = {oci::Index::encode(std::move(index)).raw, type}, .signatures = {}};
   }
 
   oci::Descriptor copy_instance(const oci::Descriptor& entry, int depth) {
     const auto bytes = instance_bytes(source_, entry, context_.stop);
     oci::Descriptor result = entry;
     if (oci::is_index_type(entry.media_type)) {
-      const auto nested = copy_entries(bytes, depth + 1);
+      auto [nested, signatures] = copy_entries(bytes, entry.digest, depth + 1);
       result.media_type = nested.media_type;
       result.digest = nested.bytes == bytes.bytes ? entry.digest : nested.digest();
       result.size = nested.bytes.size();
       destination_.put_manifest(nested, result.digest, context_.stop);
+      signatures_.put(std::move(signatures), result.digest, result.digest);
       return result;
     }
-    const auto copied = copy_single(bytes, entry);
+    const auto copied = copy_single(bytes, entry.digest, entry);
     result.media_type = copied.manifest.media_type;
     result.digest = copied.digest;
     result.size = copied.manifest.bytes.size();
@@ -227,6 +277,8 @@ class Copier {
   transport::ImageDestination& destination_;
   const CopyOptions& options_;
   const CopyContext& context_;
+  Signing signatures_;
+  bool asked_ = false;  // policy.json, about at least one image
   std::string doing_;
   std::size_t slot_ = 0;
   std::map<oci::Digest, oci::Descriptor> done_;  // entries of indexes, by the digest they had
@@ -256,7 +308,7 @@ CopyResult run_copy(const transport::ImageSource& source, transport::ImageDestin
 
 LoadedImage load_image(const transport::ImageSource& source, const oci::Platform& platform, std::stop_token stop) {
   auto top = source.manifest(std::nullopt, stop);
-  const auto bytes = descend(source, top, platform, stop);
+  const auto bytes = descend(source, top, platform, stop).manifest;
   auto manifest = oci::Manifest::parse(bytes.bytes, bytes.media_type);
   const auto raw = read_config(source, manifest, stop);
   auto config = parse_config(manifest, raw, false);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
+#include "libcommon/config/policy.h"
 #include "libcommon/image/copy_plan.h"
 #include "libcommon/transport/transport.h"
 
@@ -41,6 +43,8 @@ struct CopyContext {
   std::stop_token stop;
   // What errors begin with: "pulling app:1". Empty: "copying SOURCE to DESTINATION".
   std::string doing;
+  // Which images may be read; null: what policy.json of the user or the machine says. There is no copy without one.
+  std::shared_ptr<const config::Policy> policy;
 };
 
 struct CopyResult {
@@ -49,7 +53,8 @@ struct CopyResult {
   std::optional<oci::ImageId> id;     // of a single image
 };
 
-// Reads, checks, plans, copies and commits. On any error the destination stays uncommitted.
+// Reads, checks, plans, copies and commits. On any error the destination stays uncommitted. What policy.json does not
+// allow is PermissionDenied, before anything of the image but its manifest was read.
 CopyResult run_copy(const transport::ImageSource& source, transport::ImageDestination& destination,
                     const CopyOptions& options, const CopyContext& context);
 

@@ -1,6 +1,7 @@
 // What a copy does to one image, decided before a byte of a layer moves. Pure.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "libcommon/oci/image.h"
 #include "libcommon/oci/platform.h"
 #include "libcommon/transport/transport.h"
+#include "libcommon/trust/sign.h"
 
 namespace proa::image {
 
@@ -30,6 +32,9 @@ struct CopyOptions {
   std::optional<int> compression_level;
   bool force_compression = false;  // recompress even where layers are otherwise kept as they come
   unsigned parallel_layers = 3;
+  bool remove_signatures = false;  // those of the source are left behind
+  std::vector<std::shared_ptr<const trust::Signer>> signers;
+  std::optional<oci::Reference> sign_identity;  // what they sign it as; nullopt: the destination's reference
 };
 
 enum class LayerAction { Keep, Compress, Decompress, Recompress };

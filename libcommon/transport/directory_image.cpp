@@ -10,6 +10,7 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/transport/file_tree.h"
+#include "libcommon/transport/signature_list.h"
 #include "libcommon/transport/tree_writer.h"
 
 namespace proa::transport {
@@ -23,15 +24,30 @@ std::string blob_file(const oci::Digest& digest) {
   if (digest.algorithm() == oci::DigestAlgorithm::Sha256) return std::string(digest.hex());
   return fmt::format("{}-{}", digest.algorithm_name(), digest.hex());
 }
+// "signature-1" or "HEX.signature-1"
+std::string signature_file(const std::optional<oci::Digest>& instance, std::size_t number) {
+  const auto file = fmt::format("signature-{}", number);
+  return instance ? fmt::format("{}.{}", blob_file(*instance), file) : file;
+}
 std::string manifest_file(const std::optional<oci::Digest>& instance) {
   return instance ? blob_file(*instance) + ".manifest.json" : "manifest.json";
 }
 
 class DirectorySource final : public ImageSource {
  public:
-  explicit DirectorySource(const ImageName& name) : name_(name.str()), tree_(open_directory_tree(name.path)) {}
+  explicit DirectorySource(const ImageName& name)
+      : name_(name.str()), scope_(config::path_scope("dir", name.path)), tree_(open_directory_tree(name.path)) {}
 
   std::string name() const override { return name_; }
+  config::PolicyScope policy_scope() const override { return scope_; }
+
+  std::vector<trust::Signature> signatures(const oci::Digest&, const std::optional<oci::Digest>& instance,
+                                           std::stop_token) const override {
+    SignatureList list(name_);
+    for (std::size_t number = 1; tree_->has(signature_file(instance, number)); ++number)
+      list.add(trust::Signature::parse(tree_->read(signature_file(instance, number), kMaxStoredSignature)));
+    return std::move(list).take();
+  }
 
  protected:
   ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const override {
@@ -43,6 +59,7 @@ class DirectorySource final : public ImageSource {
 
  private:
   std::string name_;
+  config::PolicyScope scope_;
   std::unique_ptr<FileTree> tree_;
 };
 
@@ -51,6 +68,7 @@ class DirectoryDestination final : public ImageDestination {
   DirectoryDestination(const ImageName& name, const OpenOptions& options)
       : name_(name), old_files_(present_files(name.path)) {
     writer_ = make_directory_writer(name.path);
+    traits_.signatures = SignatureStorage::Kept;
     if (options.dir_compress) traits_.layers = LayerCompression::Compress;
     if (options.dir_decompress) traits_.layers = LayerCompression::Decompress;
   }
@@ -73,6 +91,12 @@ class DirectoryDestination final : public ImageDestination {
   }
   void put_index(const ManifestBytes& index, std::stop_token) override {
     writer_->put_text(keep(manifest_file(std::nullopt)), index.bytes);
+  }
+  void put_signatures(const std::vector<trust::Signature>& signatures, const oci::Digest&,
+                      const std::optional<oci::Digest>& instance, std::stop_token) override {
+    std::size_t number = 0;
+    for (const auto& signature : signatures)
+      writer_->put_text(keep(signature_file(instance, ++number)), signature.stored());
   }
 
   void commit(std::stop_token) override {

@@ -28,6 +28,7 @@ struct RegistryOptions {
   unsigned retries = 3;
   std::shared_ptr<registry::SessionPool> sessions = new_session_pool();
   std::shared_ptr<registry::BlobPlaces> places;  // null: nothing is remembered
+  std::optional<std::string> registries_d;       // --registries.d
 };
 
 // `reference` has a tag or a digest. Nothing is asked of the registry yet.

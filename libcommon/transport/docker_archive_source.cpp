@@ -51,6 +51,11 @@ class DockerArchiveSource final : public ImageSource {
   std::string name() const override { return name_; }
   bool manifest_is_original() const override { return false; }
 
+  // As containers-policy.json(5) has it: no scopes, the file may hold anything.
+  config::PolicyScope policy_scope() const override {
+    return {.transport = "docker-archive", .identity = {}, .namespaces = {}};
+  }
+
  protected:
   ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const override {
     if (instance) throw Error(ErrorCode::NotFound, fmt::format("{} has no instance {}", name_, instance->str()));

@@ -6,6 +6,7 @@
 #include "libcommon/oci/media_types.h"
 #include "libcommon/registry/blob_places.h"
 #include "libcommon/transport/docker_repository.h"
+#include "libcommon/transport/docker_signatures.h"
 
 namespace proa::transport {
 namespace {
@@ -14,12 +15,14 @@ class DockerDestination final : public ImageDestination {
  public:
   DockerDestination(const oci::Reference& reference, const RegistryOptions& options)
       : reference_(reference),
+        options_(options),
         repository_(open_repository(reference, registry::Access::Push, options)),
         places_(options.places) {
     for (const auto type : {oci::kOciManifest, oci::kDockerManifest, oci::kOciIndex, oci::kDockerManifestList}) {
       traits_.manifest_types.emplace_back(type);
     }
     traits_.layers = LayerCompression::Compress;
+    traits_.signatures = SignatureStorage::Kept;
   }
 
   std::string name() const override { return "docker://" + reference_.str(); }
@@ -51,6 +54,12 @@ class DockerDestination final : public ImageDestination {
   }
 
   void put_index(const ManifestBytes& index, std::stop_token) override { top_ = index; }
+
+  // They come before the name that they vouch for is there.
+  void put_signatures(const std::vector<trust::Signature>& signatures, const oci::Digest& manifest,
+                      const std::optional<oci::Digest>&, std::stop_token stop) override {
+    write_docker_signatures(repository_, reference_, options_, manifest, signatures, stop);
+  }
 
   void commit(std::stop_token stop) override {
     if (!top_) throw Error(ErrorCode::Internal, fmt::format("{}: nothing to commit", name()));
@@ -98,6 +107,7 @@ class DockerDestination final : public ImageDestination {
   }
 
   oci::Reference reference_;
+  RegistryOptions options_;
   registry::Repository repository_;
   std::shared_ptr<registry::BlobPlaces> places_;
   DestinationTraits traits_;

@@ -5,6 +5,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/registry/blob_places.h"
 #include "libcommon/transport/docker_repository.h"
+#include "libcommon/transport/docker_signatures.h"
 
 namespace proa::transport {
 namespace {
@@ -24,6 +25,12 @@ class DockerSource final : public ImageSource {
 
   std::string name() const override { return "docker://" + reference_.str(); }
   std::optional<oci::Reference> docker_reference() const override { return reference_; }
+  config::PolicyScope policy_scope() const override { return config::docker_scope(reference_); }
+
+  std::vector<trust::Signature> signatures(const oci::Digest& manifest, const std::optional<oci::Digest>&,
+                                           std::stop_token stop) const override {
+    return read_docker_signatures(repository(stop), reference_, options_, manifest, stop);
+  }
 
  protected:
   ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token stop) const override {

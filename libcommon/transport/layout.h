@@ -24,7 +24,7 @@ std::string layout_blob_path(const oci::Digest& digest);
 std::unique_ptr<ImageSource> open_layout_source(const ImageName& name, const OpenOptions& options);
 // The same for a tree that is open already (an archive from standard input).
 std::unique_ptr<ImageSource> make_layout_source(std::shared_ptr<const FileTree> tree, oci::Descriptor image,
-                                                std::string name);
+                                                std::string name, config::PolicyScope scope);
 std::unique_ptr<ImageDestination> open_layout_destination(const ImageName& name, const OpenOptions& options);
 
 }  // namespace proa::transport

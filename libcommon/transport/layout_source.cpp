@@ -17,13 +17,15 @@ constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 class LayoutSource final : public ImageSource {
  public:
   LayoutSource(std::shared_ptr<const FileTree> tree, std::shared_ptr<const FileTree> shared_blobs,
-               oci::Descriptor image, std::string name)
+               oci::Descriptor image, std::string name, config::PolicyScope scope)
       : tree_(std::move(tree)),
         shared_blobs_(std::move(shared_blobs)),
         image_(std::move(image)),
-        name_(std::move(name)) {}
+        name_(std::move(name)),
+        scope_(std::move(scope)) {}
 
   std::string name() const override { return name_; }
+  config::PolicyScope policy_scope() const override { return scope_; }
 
  protected:
   ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const override {
@@ -49,6 +51,7 @@ class LayoutSource final : public ImageSource {
   std::shared_ptr<const FileTree> tree_, shared_blobs_;
   oci::Descriptor image_;
   std::string name_;
+  config::PolicyScope scope_;
 };
 
 std::string entry_name(const oci::Descriptor& entry) {
@@ -108,12 +111,14 @@ std::unique_ptr<ImageSource> open_layout_source(const ImageName& name, const Ope
   std::shared_ptr<const FileTree> shared;
   if (options.shared_blob_dir && name.kind == Kind::OciLayout) shared = open_directory_tree(*options.shared_blob_dir);
   auto image = choose_layout_image(read_layout_index(*tree), name.image, name.index, name.path);
-  return std::make_unique<LayoutSource>(std::move(tree), std::move(shared), std::move(image), name.str());
+  auto scope = config::path_scope(std::string(kind_name(name.kind)), name.path);
+  return std::make_unique<LayoutSource>(std::move(tree), std::move(shared), std::move(image), name.str(),
+                                        std::move(scope));
 }
 
 std::unique_ptr<ImageSource> make_layout_source(std::shared_ptr<const FileTree> tree, oci::Descriptor image,
-                                                std::string name) {
-  return std::make_unique<LayoutSource>(std::move(tree), nullptr, std::move(image), std::move(name));
+                                                std::string name, config::PolicyScope scope) {
+  return std::make_unique<LayoutSource>(std::move(tree), nullptr, std::move(image), std::move(name), std::move(scope));
 }
 
 }  // namespace proa::transport

@@ -84,6 +84,7 @@ class StorageDestination final : public ImageDestination {
         transaction_(store::Transaction::begin(store, store::owners_word(target_.id_mode))) {
     traits_.accepts_index = false;
     traits_.applies_layers = true;
+    traits_.signatures = SignatureStorage::Dropped;
   }
 
   std::string name() const override {

@@ -15,6 +15,9 @@ class StorageSource final : public ImageSource {
       : name_(std::move(name)), store_(store), image_(std::move(image)) {}
 
   std::string name() const override { return name_; }
+  config::PolicyScope policy_scope() const override {
+    return {.transport = "containers-storage", .identity = {}, .namespaces = {}};
+  }
 
  protected:
   ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const override {

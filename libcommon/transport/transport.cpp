@@ -50,6 +50,16 @@ std::unique_ptr<io::Source> ImageSource::open_blob_rest(const oci::Descriptor& b
   return content;
 }
 
+std::vector<trust::Signature> ImageSource::signatures(const oci::Digest&, const std::optional<oci::Digest>&,
+                                                      std::stop_token) const {
+  return {};
+}
+
+void ImageDestination::put_signatures(const std::vector<trust::Signature>&, const oci::Digest&,
+                                      const std::optional<oci::Digest>&, std::stop_token) {
+  throw Error(ErrorCode::Internal, fmt::format("{} cannot hold signatures", name()));
+}
+
 void ImageDestination::set_origin(const oci::Reference&, const oci::Digest&) {}
 
 void ImageDestination::announce_layers(const std::vector<BlobUse>&, std::stop_token) {}

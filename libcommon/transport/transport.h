@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "libcommon/config/policy.h"
 #include "libcommon/io/compression.h"
 #include "libcommon/io/stream.h"
 #include "libcommon/oci/image.h"
 #include "libcommon/oci/reference.h"
+#include "libcommon/trust/signature.h"
 
 namespace proa::transport {
 
@@ -37,6 +39,8 @@ class ImageSource {
   virtual std::string name() const = 0;
   // The docker reference of the image where the transport has one.
   virtual std::optional<oci::Reference> docker_reference() const { return std::nullopt; }
+  // Where policy.json speaks of images from here. Without a default: a transport that forgot it would have no policy.
+  virtual config::PolicyScope policy_scope() const = 0;
 
   // The top manifest or index (no `instance`), or the manifest of an instance that an index lists. At most
   // oci::kMaxManifestSize bytes; for an instance, and for a name that holds a digest, the bytes have been compared with
@@ -52,6 +56,12 @@ class ImageSource {
                                               std::stop_token stop) const {
     return open_blob_rest(blob, offset, std::move(stop));
   }
+
+  // What is stored beside the manifest of this digest to sign it, as it is: nothing is checked yet. `instance`: as
+  // given to manifest(). LimitExceeded beyond the ceilings of trust/signature.h.
+  virtual std::vector<trust::Signature> signatures(const oci::Digest& manifest,
+                                                   const std::optional<oci::Digest>& instance,
+                                                   std::stop_token stop) const;
 
   virtual unsigned concurrent_blobs() const { return 3; }
   // False where the layers of the manifest were made up while reading (docker-archive): their digests mean nothing to
@@ -73,6 +83,12 @@ enum class LayerCompression {
   Decompress,  // only plain tar
 };
 
+enum class SignatureStorage {
+  None,     // it cannot hold any: a signed image loses them only if the user says so
+  Dropped,  // signatures are checked at the door and not kept (the store)
+  Kept,
+};
+
 struct DestinationTraits {
   std::vector<std::string> manifest_types;  // what may be stored, best first; empty: anything
   bool accepts_index = true;                // more than one instance under one name
@@ -82,6 +98,7 @@ struct DestinationTraits {
   // Layers need BlobUse::diff_id and chain_id, and the config must come before them (the store applies layers while
   // they arrive).
   bool applies_layers = false;
+  SignatureStorage signatures = SignatureStorage::None;
 };
 
 // What a blob is for. Only destinations that apply layers look at more than `kind`.
@@ -142,6 +159,10 @@ class ImageDestination {
   // all layers of the manifest are stored already.
   virtual void put_manifest(const ManifestBytes& manifest, const std::optional<oci::Digest>& instance,
                             std::stop_token stop) = 0;
+  // Signatures of a manifest or index that was put, or, for the top one, will be visible with commit(). Added to what
+  // is there already. Only where the traits say Kept.
+  virtual void put_signatures(const std::vector<trust::Signature>& signatures, const oci::Digest& manifest,
+                              const std::optional<oci::Digest>& instance, std::stop_token stop);
   // The index of several instances. Lists instances that were not copied only where the user asked for that.
   virtual void put_index(const ManifestBytes& index, std::stop_token stop);
 

@@ -99,7 +99,7 @@ class BrokenSource final : public io::Source {
 }  // namespace
 
 ManifestBytes MemoryImage::read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const {
-  if (!instance) return top_;
+  if (!instance) return tops_read_++ > 0 && after_first_manifest ? *after_first_manifest : top_;
   const auto found = served_.contains(*instance) ? served_.find(*instance) : blobs_.find(*instance);
   if (found == blobs_.end()) throw Error(ErrorCode::NotFound, "no such manifest");
   return {found->second, ""};

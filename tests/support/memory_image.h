@@ -51,9 +51,20 @@ class MemoryImage final : public transport::ImageSource {
   mutable std::atomic<int> opened{0};
   std::optional<std::size_t> cut_after;              // blobs that are longer: the connection breaks there
   mutable std::atomic<std::uint64_t> rests_from{0};  // the sum of the offsets that rests were asked from
+  std::map<oci::Digest, std::vector<trust::Signature>> signatures_of;
+  std::optional<transport::ManifestBytes> after_first_manifest;  // what the top is from the second time on
+
+  std::vector<trust::Signature> signatures(const oci::Digest& manifest, const std::optional<oci::Digest>&,
+                                           std::stop_token) const override {
+    const auto found = signatures_of.find(manifest);
+    return found == signatures_of.end() ? std::vector<trust::Signature>() : found->second;
+  }
 
   std::string name() const override { return "memory:image"; }
   std::optional<oci::Reference> docker_reference() const override { return reference; }
+  config::PolicyScope policy_scope() const override {
+    return {.transport = "memory", .identity = {}, .namespaces = {}};
+  }
 
  protected:
   transport::ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const override;
@@ -64,6 +75,7 @@ class MemoryImage final : public transport::ImageSource {
  private:
   transport::ManifestBytes top_;
   std::map<oci::Digest, std::string> blobs_, served_;
+  mutable std::atomic<int> tops_read_{0};
 };
 
 // What arrived at a MemoryDestination.
@@ -71,6 +83,7 @@ struct Arrived {
   std::map<oci::Digest, std::string> blobs;
   std::map<oci::Digest, transport::ManifestBytes> instances;
   std::optional<transport::ManifestBytes> top;
+  std::map<oci::Digest, std::vector<trust::Signature>> signatures_put;
   bool committed = false;
 };
 
@@ -86,6 +99,10 @@ class MemoryDestination final : public transport::ImageDestination, public Arriv
   void put_manifest(const transport::ManifestBytes& manifest, const std::optional<oci::Digest>& instance,
                     std::stop_token) override;
   void put_index(const transport::ManifestBytes& index, std::stop_token) override { top = index; }
+  void put_signatures(const std::vector<trust::Signature>& signatures, const oci::Digest& manifest,
+                      const std::optional<oci::Digest>&, std::stop_token) override {
+    signatures_put[manifest] = signatures;
+  }
   void commit(std::stop_token) override { committed = true; }
 
  private:

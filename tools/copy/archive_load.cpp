@@ -44,7 +44,8 @@ std::vector<LoadableImage> docker_images(const std::shared_ptr<const FileTree>& 
   return images;
 }
 
-std::vector<LoadableImage> layout_images(const std::shared_ptr<const FileTree>& tree) {
+std::vector<LoadableImage> layout_images(const std::shared_ptr<const FileTree>& tree,
+                                         const config::PolicyScope& scope) {
   std::vector<LoadableImage> images;
   for (const auto& entry : transport::read_layout_index(*tree).manifests) {
     LoadableImage image;
@@ -55,7 +56,7 @@ std::vector<LoadableImage> layout_images(const std::shared_ptr<const FileTree>& 
       if (auto name = local_name(found->second)) image.names.push_back(std::move(*name));
       break;
     }
-    image.source = transport::make_layout_source(tree, entry, "oci:" + tree->name());
+    image.source = transport::make_layout_source(tree, entry, scope.transport + ":" + tree->name(), scope);
     images.push_back(std::move(image));
   }
   return images;
@@ -71,6 +72,12 @@ std::unique_ptr<FileTree> open_tree(const std::string& path) {
                 "use --input, or redirect standard input");
   }
   return transport::open_tar_tree(os::UniqueFd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)), "standard input");
+}
+
+// Standard input has no place that policy.json could name.
+config::PolicyScope layout_scope(const std::string& path) {
+  if (path.empty()) return {.transport = "oci-archive", .identity = {}, .namespaces = {}};
+  return config::path_scope(S_ISDIR(os::stat(path, AT_FDCWD, 0).st_mode) ? "oci" : "oci-archive", path);
 }
 
 }  // namespace
@@ -91,7 +98,7 @@ std::vector<LoadableImage> open_archive(const std::string& path) {
   }
   // Docker 25 and later write both; manifest.json names the tags in full.
   if (tree->has("manifest.json")) return docker_images(tree);
-  if (tree->has("index.json")) return layout_images(tree);
+  if (tree->has("index.json")) return layout_images(tree, layout_scope(path));
   throw Error(ErrorCode::InvalidArgument,
               fmt::format("{} holds no images: neither manifest.json nor index.json is in it", tree->name()),
               "`proa import` makes an image from the archive of a root file system");

@@ -9,12 +9,15 @@ namespace proa::copy {
 
 cli::Command copy_command();
 cli::Command delete_command();
+cli::Command generate_sigstore_key_command();
 cli::Command history_command();
 cli::Command images_command(std::string name);
 cli::Command image_exists_command();
 cli::Command image_inspect_command();
 cli::Command image_prune_command();
+cli::Command image_sign_command();
 cli::Command image_tree_command();
+cli::Command image_trust_group();
 cli::Command import_command();
 cli::Command inspect_command();
 cli::Command list_tags_command();
@@ -26,6 +29,8 @@ cli::Command pull_command();
 cli::Command push_command();
 cli::Command rmi_command(std::string name);
 cli::Command save_command();
+cli::Command standalone_sign_command();
+cli::Command standalone_verify_command();
 cli::Command tag_command();
 cli::Command untag_command();
 // For `proa system check|prune|df`, which run them as a child.

@@ -7,7 +7,9 @@ namespace {
 
 // The verbs that skopeo has end with its exit codes, the others with podman's.
 bool is_skopeo_verb(std::string_view verb) {
-  static constexpr std::string_view verbs[] = {"copy", "delete", "inspect", "list-tags", "manifest-digest"};
+  static constexpr std::string_view verbs[] = {
+      "copy",      "delete",          "generate-sigstore-key", "inspect",
+      "list-tags", "manifest-digest", "standalone-sign",       "standalone-verify"};
   return std::find(std::begin(verbs), std::end(verbs), verb) != std::end(verbs);
 }
 

@@ -86,7 +86,10 @@ const std::vector<Verb>& verbs() {
       {"version", kRun, "Show versions"},
       {"wait", kRun, "Wait until containers stop"},
       {"bud", kBuild, ""},
+      {"generate-sigstore-key", kCopy, ""},
       {"manifest-digest", kCopy, ""},
+      {"standalone-sign", kCopy, ""},
+      {"standalone-verify", kCopy, ""},
   };
   return table;
 }

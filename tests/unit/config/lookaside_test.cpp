@@ -87,12 +87,12 @@ TEST(Yaml, WhatItDoesNotReadIsRefusedByLine) {
 TEST(Yaml, ReadsNestedMappings) {
   const auto root = parse_yaml("---\na: # note\n  b: x#y # z\n  'c:d': \"q \\\"w\\\"\"\ne:\nf: null\n", "x.yaml");
   ASSERT_EQ(root.members.size(), 3U);
-  const auto& a = root.members[0].second;
+  const auto& a = root.members[0].value;
   ASSERT_TRUE(a.is_mapping);
-  EXPECT_EQ(a.members[0].second.scalar, "x#y");
-  EXPECT_EQ(a.members[1].first, "c:d");
-  EXPECT_EQ(a.members[1].second.scalar, "q \"w\"");
-  EXPECT_EQ(root.members[2].second.scalar, "");
+  EXPECT_EQ(a.members[0].value.scalar, "x#y");
+  EXPECT_EQ(a.members[1].key, "c:d");
+  EXPECT_EQ(a.members[1].value.scalar, "q \"w\"");
+  EXPECT_EQ(root.members[2].value.scalar, "");
 }
 
 TEST(Yaml, DepthHasACeiling) {

@@ -7,6 +7,7 @@
 #include "tools/copy/registry_flags.h"
 #include "tools/copy/skopeo.h"
 #include "tools/copy/transfer.h"
+#include "tools/copy/trust_flags.h"
 
 namespace proa::copy {
 
@@ -28,7 +29,8 @@ struct CopyFlags {
   std::optional<unsigned> parallel;
   bool preserve_digests = false;
   bool quiet = false;
-  bool remove_signatures = false;
+  SigningFlags signing;
+  PolicyFlags policy;
 };
 
 void choose_instances(image::CopyOptions& result, const CopyFlags& flags) {
@@ -58,6 +60,7 @@ image::CopyOptions copy_options(const CopyFlags& flags) {
     if (*flags.parallel == 0) throw Error(ErrorCode::InvalidArgument, "--image-parallel-copies must be at least 1");
     result.parallel_layers = *flags.parallel;
   }
+  apply_signing(flags.signing, result);
   return result;
 }
 
@@ -76,6 +79,7 @@ cli::ExitCode run(const CopyFlags& flags) {
   const auto from = transport::ImageName::parse(flags.names[0]);
   const auto to = transport::ImageName::parse(flags.names[1]);
   const auto options = copy_options(flags);
+  const auto policy = load_policy(flags.policy);
   LocalStore local(to.kind == transport::Kind::Storage ? LocalStore::Access::Layers : LocalStore::Access::Read);
   auto source_options = local.open_options(flags.source);
   source_options.shared_blob_dir = flags.source_blob_dir;
@@ -93,7 +97,8 @@ cli::ExitCode run(const CopyFlags& flags) {
   const auto destination = transport::open_destination(to, destination_options);
   TransferProgress progress(flags.quiet);
   CompressedBlobs blobs(local.paths().cache + "/compressed");
-  const auto result = image::run_copy(*source, *destination, options, {.observer = &progress, .memory = &blobs});
+  const auto result =
+      image::run_copy(*source, *destination, options, {.observer = &progress, .memory = &blobs, .policy = policy});
   if (!flags.digest_file.empty()) write_new_file(flags.digest_file, result.digest.str());
   return 0;
 }
@@ -122,9 +127,13 @@ cli::Command copy_command() {
              "WHAT")
       .flag("preserve-digests", &CopyFlags::preserve_digests, "Fail where a digest would change")
       .flag("quiet,q", &CopyFlags::quiet, "Show no progress")
-      .flag("remove-signatures", &CopyFlags::remove_signatures, "Accepted for compatibility: signatures are not copied")
-      .hide_last()
       .value("src-shared-blob-dir", &CopyFlags::source_blob_dir, "Folder of blobs shared by layouts (oci)", "DIR")
+      .with([](Builder& b) { policy_flags(b, &CopyFlags::policy); })
+      .with([](Builder& b) {
+        registries_d_flag(b, {&CopyFlags::source, &CopyFlags::destination});
+      })
+      .with([](Builder& b) { signing_flags(b, &CopyFlags::signing); })
+      .with([](Builder& b) { sign_identity_flag(b, &CopyFlags::signing); })
       .with([](Builder& b) { platform_flags(b, &CopyFlags::platform); })
       .with([](Builder& b) {
         common_registry_flags(b, {&CopyFlags::source, &CopyFlags::destination});

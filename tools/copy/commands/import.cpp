@@ -11,6 +11,7 @@
 #include "libcommon/oci/media_types.h"
 #include "libcommon/os/file.h"
 #include "libcommon/store/writer.h"
+#include "libcommon/trust/evaluate.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/config_change.h"
 #include "tools/copy/local_store.h"
@@ -99,6 +100,16 @@ oci::ImageConfig make_config(const ImportOptions& options, const oci::DiffId& di
   return config;
 }
 
+// An archive has no place and no signatures: policy.json says yes or no to all of them ("tarball").
+void require_allowed(const std::string& path) {
+  trust::Evaluator(config::Policy::load())
+      .require_allowed({.name = path,
+                        .scope = {.transport = "tarball", .identity = {}, .namespaces = {}},
+                        .reference = std::nullopt,
+                        .manifest = {}},
+                       [] { return std::vector<trust::Signature>(); });
+}
+
 cli::ExitCode import(cli::Context&, const ImportOptions& options) {
   const auto& path = options.arguments.front();
   const While importing{[&] { return fmt::format("importing {}", path); }};
@@ -107,6 +118,7 @@ cli::ExitCode import(cli::Context&, const ImportOptions& options) {
     names.push_back(oci::Reference::parse_normalized(options.arguments[1]).with_default_tag());
   // What the user typed is looked at before the archive is read.
   make_config(options, oci::DiffId(io::digest_of("")));
+  require_allowed(path);
   auto input = open_input(path);
   LocalStore local(LocalStore::Access::Layers);
   make_blocking(input.get());

@@ -1,20 +1,16 @@
 #include <fmt/format.h>
-#include <termios.h>
 #include <unistd.h>
 
-#include <cstdio>
-
-#include "libcommon/base/defer.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/config/auth.h"
 #include "libcommon/config/registries.h"
-#include "libcommon/io/stream.h"
 #include "libcommon/os/file.h"
 #include "libcommon/registry/session.h"
 #include "libcommon/transport/docker_repository.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/registry_flags.h"
+#include "tools/copy/terminal.h"
 
 namespace proa::copy {
 
@@ -57,30 +53,7 @@ std::string registry_name(const LoginOptions& options) {
 }
 
 std::string read_line(const char* prompt, bool secret) {
-  if (::isatty(STDIN_FILENO) != 1) {
-    throw Error(ErrorCode::InvalidArgument,
-                fmt::format("cannot ask for the {}: standard input is no terminal", secret ? "password" : "user name"),
-                "give --username and --password-stdin");
-  }
-  termios old{};
-  const bool hide = secret && ::tcgetattr(STDIN_FILENO, &old) == 0;
-  if (hide) {
-    termios quiet = old;
-    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-  }
-  const Defer restore([&]() noexcept {
-    if (hide) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-  });
-  os::write_all(STDERR_FILENO, prompt, "standard error");
-  std::string line;
-  std::byte byte{};
-  while (line.size() < kMaxPassword && os::read_some(STDIN_FILENO, io::Buffer(&byte, 1), "standard input") == 1 &&
-         byte != std::byte{'\n'}) {
-    line += static_cast<char>(byte);
-  }
-  if (hide) os::write_all(STDERR_FILENO, "\n", "standard error");
-  return line;
+  return ask_line(prompt, secret, secret ? "password" : "user name", "give --username and --password-stdin");
 }
 
 config::Credentials ask(const LoginOptions& options, const std::string& name, const config::AuthLocation& where) {

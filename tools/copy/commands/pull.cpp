@@ -12,6 +12,7 @@
 #include "tools/copy/local_store.h"
 #include "tools/copy/registry_flags.h"
 #include "tools/copy/transfer.h"
+#include "tools/copy/trust_flags.h"
 
 namespace proa::copy {
 
@@ -25,6 +26,7 @@ struct PullOptions {
   bool disable_content_trust = true;
   std::string platform, os, arch, variant;
   std::string policy = "always";
+  PolicyFlags trust;
 };
 
 oci::Platform wanted_platform(const PullOptions& options) {
@@ -58,6 +60,7 @@ class Puller {
       : options_(options),
         platform_(wanted_platform(options)),
         policy_(parse_policy(options.policy)),
+        trust_(load_policy(options.trust)),
         store_(LocalStore::Access::Layers),
         registry_(store_.open_options(options.registry).registry) {}
 
@@ -120,7 +123,10 @@ class Puller {
         const auto source = transport::open_docker_source(reference, registry_);
         return {copy(*source, {reference})};
       } catch (const Error& error) {
-        if (candidates.size() == 1 || error.code() == ErrorCode::NoSpace || error.code() == ErrorCode::Cancelled) throw;
+        // What policy.json forbids under one name is not looked for under the next.
+        const bool final = error.code() == ErrorCode::NoSpace || error.code() == ErrorCode::Cancelled ||
+                           error.code() == ErrorCode::PermissionDenied;
+        if (candidates.size() == 1 || final) throw;
         failures.push_back(fmt::format("{}: {}", reference.str(), error.message()));
       }
     }
@@ -133,15 +139,18 @@ class Puller {
         transport::open_storage_destination(store_.store(), {.names = names, .id_mode = store_.id_mode()});
     image::CopyOptions options;
     options.platform = platform_;
-    const auto result = image::run_copy(
-        source, *destination, options,
-        {.observer = &progress, .doing = "pulling " + (names.empty() ? source.name() : names.front().familiar())});
+    const auto result =
+        image::run_copy(source, *destination, options,
+                        {.observer = &progress,
+                         .doing = "pulling " + (names.empty() ? source.name() : names.front().familiar()),
+                         .policy = trust_});
     return std::string(result.id->hex());
   }
 
   const PullOptions& options_;
   oci::Platform platform_;
   Policy policy_;
+  std::shared_ptr<const config::Policy> trust_;
   LocalStore store_;
   transport::RegistryOptions registry_;
 };
@@ -170,6 +179,7 @@ cli::Command pull_command() {
       .value("variant", &PullOptions::variant, "Variant of the architecture", "VARIANT")
       .with([](Builder& b) { registry_flags(b, &PullOptions::registry); })
       .with([](Builder& b) { retry_flags(b, &PullOptions::registry, "retry"); })
+      .with([](Builder& b) { signature_policy_flag(b, &PullOptions::trust); })
       .positionals("IMAGE [IMAGE...]", &PullOptions::images, 1, cli::kAnyNumber, cli::Complete::Image)
       .runs(pull);
 }

@@ -8,6 +8,7 @@
 #include "tools/copy/local_store.h"
 #include "tools/copy/registry_flags.h"
 #include "tools/copy/transfer.h"
+#include "tools/copy/trust_flags.h"
 
 namespace proa::copy {
 
@@ -20,7 +21,7 @@ struct PushOptions {
   bool quiet = false;
   bool compress = false;
   bool force_compression = false;
-  bool remove_signatures = false;
+  SigningFlags signing;
   bool disable_content_trust = true;
   std::string format, compression_format, digest_file;
   std::optional<int> compression_level;
@@ -38,6 +39,7 @@ image::CopyOptions copy_options(const PushOptions& options) {
   if (!options.compression_format.empty()) result.compression = parse_compression(options.compression_format);
   result.compression_level = options.compression_level;
   result.force_compression = options.force_compression;
+  apply_signing(options.signing, result);
   return result;
 }
 
@@ -47,6 +49,7 @@ class Pusher {
       : options_(options),
         store_(LocalStore::Access::Names),
         blobs_(store_.paths().cache + "/compressed"),
+        copy_options_(copy_options(options)),
         progress_(options.quiet) {}
 
   void push(const std::string& local, const transport::ImageName& target) {
@@ -57,8 +60,9 @@ class Pusher {
     const auto source = transport::open_storage_source(
         transport::ImageName{.kind = transport::Kind::Storage, .id = image.id.str()}, store_.store());
     const auto destination = transport::open_destination(target, store_.open_options(options_.registry));
-    const auto result = image::run_copy(*source, *destination, copy_options(options_),
-                                        {.observer = &progress_, .memory = &blobs_, .doing = doing});
+    const auto result =
+        image::run_copy(*source, *destination, copy_options_,
+                        {.observer = &progress_, .memory = &blobs_, .doing = doing, .policy = policy_for_own_images()});
     if (target.kind == transport::Kind::Docker) {
       store::add_repo_digest(store_.store(), image,
                              target.reference->without_tag_and_digest().with_digest(result.digest).str());
@@ -87,6 +91,7 @@ class Pusher {
   const PushOptions& options_;
   LocalStore store_;
   CompressedBlobs blobs_;
+  image::CopyOptions copy_options_;
   TransferProgress progress_;
 };
 
@@ -129,11 +134,9 @@ cli::Command push_command() {
       .flag("force-compression", &PushOptions::force_compression, "Compress again what is compressed in another format")
       .value("format,f", &PushOptions::format, "Manifest format: oci, v2s2", "FORMAT")
       .flag("quiet,q", &PushOptions::quiet, "Show no progress")
-      .flag("remove-signatures", &PushOptions::remove_signatures,
-            "Accepted for compatibility: signatures are not copied")
-      .hide_last()
       .with([](Builder& b) { registry_flags(b, &PushOptions::registry); })
       .with([](Builder& b) { retry_flags(b, &PushOptions::registry, "retry"); })
+      .with([](Builder& b) { signing_flags(b, &PushOptions::signing); })
       .positionals("IMAGE [DESTINATION]", &PushOptions::names, 1, 2, cli::Complete::Image)
       .runs(push);
 }

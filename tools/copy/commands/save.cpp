@@ -10,6 +10,7 @@
 #include "tools/copy/commands.h"
 #include "tools/copy/local_store.h"
 #include "tools/copy/transfer.h"
+#include "tools/copy/trust_flags.h"
 
 namespace proa::copy {
 
@@ -53,7 +54,8 @@ void save_docker_archive(LocalStore& local, const std::vector<Chosen>& images, c
   for (const auto& chosen : images) {
     const auto source = open_image(local, chosen.image);
     const auto destination = archive.add_image(chosen.name ? std::vector{*chosen.name} : std::vector<oci::Reference>{});
-    image::run_copy(*source, *destination, {}, {.observer = &progress, .doing = doing_of(chosen)});
+    image::run_copy(*source, *destination, {},
+                    {.observer = &progress, .doing = doing_of(chosen), .policy = policy_for_own_images()});
   }
   archive.commit();
 }
@@ -66,7 +68,8 @@ void save_one(LocalStore& local, const Chosen& chosen, transport::ImageName targ
   open_options.dir_compress = options.compress;
   const auto source = open_image(local, chosen.image);
   const auto destination = transport::open_destination(target, open_options);
-  image::run_copy(*source, *destination, {}, {.observer = &progress, .doing = doing_of(chosen)});
+  image::run_copy(*source, *destination, {},
+                  {.observer = &progress, .doing = doing_of(chosen), .policy = policy_for_own_images()});
 }
 
 cli::ExitCode save(cli::Context&, const SaveOptions& options) {
