@@ -1,13 +1,35 @@
-"""Times commands against each other: interleaved runs, medians, ratios; peak memory by wait4. Only ratios are comparable between machines."""
+"""Times commands against each other: interleaved runs, medians, ratios. Only ratios are comparable between machines."""
+import dataclasses
 import os
+import shutil
+import signal
 import statistics
-import subprocess
+import sys
+import tempfile
+import threading
 import time
+from typing import Callable, Optional
+
+
+LONGEST = 180  # seconds: what takes longer hangs
+
+
+@dataclasses.dataclass
+class Contestant:
+    name: str
+    argv: list
+    before: Optional[Callable[[], None]] = None  # not timed
+    goal: Optional[float] = None  # highest ratio of our time to this one's; in the first contestant (ours) it has no meaning
 
 
 class Sample:
     def __init__(self):
         self.seconds, self.cpu, self.peak_kib = [], [], []
+
+    def add(self, seconds, cpu, peak_kib):
+        self.seconds.append(seconds)
+        self.cpu.append(cpu)
+        self.peak_kib.append(peak_kib)
 
     def median(self):
         return statistics.median(self.seconds)
@@ -15,58 +37,57 @@ class Sample:
     def median_cpu(self):
         return statistics.median(self.cpu)
 
-
-def run_once(argv, env=None, before=None):
-    """One run: (wall seconds, cpu seconds, peak KiB of the largest process). A failing command raises."""
-    if before:
-        before()
-    null = os.open(os.devnull, os.O_RDWR)
-    start = time.perf_counter()
-    pid = os.posix_spawnp(argv[0], argv, env or os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1)])
-    _, status, usage = os.wait4(pid, 0)
-    seconds = time.perf_counter() - start
-    os.close(null)
-    code = os.waitstatus_to_exitcode(status)
-    if code != 0:
-        raise RuntimeError(f"{' '.join(argv)} ended with {code}")
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    def peak_mib(self):
+        return max(self.peak_kib) / 1024
 
 
-def interleave(contestants, rounds, warmup=1):
-    """contestants: {name: argv or (argv, before)}. Returns {name: Sample}; a contestant that fails is left out with a word why."""
-    samples = {name: Sample() for name in contestants}
-    for turn in range(warmup + rounds):
-        for name in list(samples):
-            entry = contestants[name]
-            argv, before = entry if isinstance(entry, tuple) else (entry, None)
-            try:
-                seconds, cpu, peak = run_once(argv, before=before)
-            except (RuntimeError, OSError) as error:
-                print(f"    {name}: left out: {error}")
-                del samples[name]
-                continue
-            if turn >= warmup:
-                samples[name].seconds.append(seconds)
-                samples[name].cpu.append(cpu)
-                samples[name].peak_kib.append(peak)
-    return samples
-
-
-def report(title, samples, ours="proa", goals=None):
-    """One line for each contestant, and the ratio of ours to it; goals: {name: highest ratio wanted}."""
-    print(f"\n{title}")
-    if ours not in samples:
-        print("    no result of ours")
-        return
-    for name, sample in samples.items():
-        line = f"    {name:<28} median {sample.median() * 1000:9.1f} ms   cpu {sample.median_cpu() * 1000:8.1f} ms   peak {max(sample.peak_kib) / 1024:7.1f} MiB"
-        if name != ours:
-            ratio = samples[ours].median() / sample.median()
-            line += f"   ours/this {ratio:6.3f}"
-            if goals and name in goals:
-                line += f"  (goal {goals[name]:.3f}: {'reached' if ratio <= goals[name] else 'missed'})"
-        print(line)
+def progress(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def have(program):
-    return subprocess.run(["sh", "-c", f"command -v {program}"], capture_output=True, check=False).returncode == 0
+    return shutil.which(program) is not None
+
+
+def run_once(argv):
+    """One run: (wall seconds, cpu seconds of it and the children it waited for, peak KiB of the largest of them). A failing command raises, with its last words."""
+    with tempfile.TemporaryFile() as errors:
+        null = os.open(os.devnull, os.O_RDWR)
+        actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, errors.fileno(), 2)]
+        start = time.perf_counter()
+        pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions, setsigdef=[signal.SIGPIPE])  # Python ignores it; pasta refuses to start so
+        watch = threading.Timer(LONGEST, os.kill, (pid, signal.SIGKILL))
+        watch.start()
+        _, status, usage = os.wait4(pid, 0)
+        watch.cancel()
+        seconds = time.perf_counter() - start
+        os.close(null)
+        if status != 0:
+            errors.seek(0)
+            last = errors.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+            raise RuntimeError(f"{' '.join(argv[:6])} ended with {os.waitstatus_to_exitcode(status)}: {last[0]}")
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+
+def interleave(contestants, rounds, budget, warmup=1, fewest=3):
+    """{name: Sample}, in the order given. Each round runs all of them, in alternating order. Stops after `rounds`, or when `budget` seconds are over and the
+    `fewest` rounds are done. A contestant that fails is left out, with a word why."""
+    samples = {contestant.name: Sample() for contestant in contestants}
+    running = list(contestants)
+    start = time.perf_counter()
+    for turn in range(warmup + rounds):
+        if turn >= warmup + fewest and time.perf_counter() - start > budget:
+            break
+        for contestant in list(running) if turn % 2 == 0 else list(reversed(running)):
+            try:
+                if contestant.before:
+                    contestant.before()
+                result = run_once(contestant.argv)
+            except (RuntimeError, OSError) as error:
+                progress(f"    {contestant.name}: left out: {error}")
+                running.remove(contestant)
+                del samples[contestant.name]
+                continue
+            if turn >= warmup:
+                samples[contestant.name].add(*result)
+    return samples
