@@ -49,6 +49,9 @@ struct ApplyResult {
 // it. Device nodes: with IdMode::Root they are made. Else they become empty regular files with the xattr
 // user.proa.device = "c:MAJOR:MINOR" ("b:..."), which make_layer turns back; they never work as devices.
 // Times: mtime to the nanosecond; atime is left alone. Directories get theirs last. Names are bytes.
+// All of it happens in a thread of its own, which has no privileges left but to work below `root` (os/confine.h): also
+// what `tar` does when it is read, so it must not open files or connections by then. Whatever it inflates is inflated
+// there.
 ApplyResult apply_layer(io::Source& tar, const os::Dir& root, const ApplyOptions& options);
 
 }  // namespace proa::archive

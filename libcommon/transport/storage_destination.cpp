@@ -6,6 +6,7 @@
 #include "libcommon/archive/layer_apply.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
+#include "libcommon/base/rethrow.h"
 #include "libcommon/io/digest_stream.h"
 #include "libcommon/io/pipe.h"
 #include "libcommon/store/store.h"
@@ -56,15 +57,6 @@ class LayerUnpacker {
   os::IdMode mode_;
   std::optional<store::LayerWriter> writer_;
 };
-
-// An error of another thread knows only that thread's scopes; thrown anew here it gets ours before them.
-[[noreturn]] void rethrow_here(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const Error& error) {
-    throw Error(error.code(), error.text(), error.hint()).with_errno(error.error_number());
-  }
-}
 
 // Source over a pipe that somebody else owns.
 class PipeSource final : public io::Source {

@@ -1,5 +1,12 @@
 // What a layer means: image-spec layer.md.
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "libcommon/archive/owners.h"
 #include "libcommon/archive/tar_reader.h"
@@ -44,6 +51,32 @@ TEST_F(Apply, ModesTimesAndContents) {
   for (const char* path : {"d", "ro", "s", "fifo", "closed"})
     EXPECT_EQ(info(path).st_mtim.tv_sec, 1'700'000'000) << path;
   EXPECT_EQ(read("d/f"), "content");
+}
+
+// Tries, while it is read, what only a hijacked codec would.
+class CuriousSource final : public io::Source {
+ public:
+  explicit CuriousSource(std::string tar) : tar_(std::move(tar)) {}
+  std::size_t read(io::Buffer buffer) override {
+    os::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+    socket_error = socket.valid() ? 0 : errno;
+    os::UniqueFd file(::open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+    file_error = file.valid() ? 0 : errno;
+    return tar_.read(buffer);
+  }
+  int socket_error = 0, file_error = 0;
+
+ private:
+  io::MemorySource tar_;
+};
+
+TEST_F(Apply, HappensWithoutPrivileges) {
+  CuriousSource tar(TarBuilder().file("f").str());
+  apply_layer(tar, os::Dir::open(root()), options_);
+  EXPECT_EQ(tar.socket_error, EPERM);
+  const bool landlock = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 2;
+  EXPECT_EQ(tar.file_error, landlock ? EACCES : 0);
+  EXPECT_TRUE(exists("f"));
 }
 
 TEST_F(Apply, OwnersAreRealWithFullRanges) {
