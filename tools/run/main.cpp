@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -63,6 +65,9 @@ const Verb* find_verb(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Large buffers get pages of their own, also after one of them was freed: what a monitor keeps would lie between
+  // them.
+  ::mallopt(M_MMAP_THRESHOLD, 64 << 10);
   if (auto code = proa::run::oci::run_as_runtime(argc, argv)) return *code;
   const Verb* verb = find_verb(argc, argv);
   if (verb != nullptr && verb->enters_containers) proa::runtime::protect_own_binary(argv);

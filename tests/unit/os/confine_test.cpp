@@ -62,8 +62,8 @@ TEST_F(ConfineTest, NothingElsewhereIsOpenedOrMade) {
   for (const std::string& file : {path_ + "/outside", std::string("/etc/passwd"), std::string("/proc/self/mem")}) {
     EXPECT_EQ(confined([&] { return UniqueFd(::open(file.c_str(), O_RDONLY)).valid() - 1; }), EACCES) << file;
   }
-  EXPECT_EQ(confined([&] { return ::mkdir((path_ + "/made").c_str(), 0700); }), EACCES);
-  EXPECT_EQ(confined([&] { return ::unlink((path_ + "/outside").c_str()); }), EACCES);
+  EXPECT_EQ(confined([&] { return ::mkdirat(AT_FDCWD, (path_ + "/made").c_str(), 0700); }), EACCES);
+  EXPECT_EQ(confined([&] { return ::unlinkat(AT_FDCWD, (path_ + "/outside").c_str(), 0); }), EACCES);
   EXPECT_TRUE(exists(path_ + "/outside"));
 }
 
