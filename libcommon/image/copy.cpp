@@ -142,7 +142,8 @@ class Copier {
     asked_ = true;
     auto carried = signatures_.carried(bytes, instance);
     const auto manifest = oci::Manifest::parse(bytes.bytes, bytes.media_type);
-    const auto raw_config = read_config(source_, manifest, context_.stop);
+    const auto present = destination_.present_config(manifest.config);
+    const auto raw_config = present ? *present : read_config(source_, manifest, context_.stop);
     const auto config = parse_config(manifest, raw_config, destination_.traits().applies_layers);
     const auto plan = plan_with(carried, [&](const CopyOptions& options) {
       return plan_copy(manifest, config ? &*config : nullptr, destination_.traits(), options);

@@ -100,6 +100,12 @@ class StorageDestination final : public ImageDestination {
     transaction_.claim_layers(chains);
   }
 
+  std::optional<std::string> present_config(const oci::Descriptor& config) override {
+    if (config.size > oci::kMaxConfigSize || !transaction_.has_blob(config.digest, config.size)) return std::nullopt;
+    const auto content = transaction_.open_blob(config.digest);
+    return io::read_all(*content, oci::kMaxConfigSize, "image config");
+  }
+
   bool try_reuse(const oci::Descriptor& blob, const BlobUse& use, const std::optional<oci::Reference>&,
                  std::stop_token) override {
     if (!transaction_.has_blob(blob.digest, blob.size)) return false;

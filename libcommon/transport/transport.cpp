@@ -64,6 +64,8 @@ void ImageDestination::set_origin(const oci::Reference&, const oci::Digest&) {}
 
 void ImageDestination::announce_layers(const std::vector<BlobUse>&, std::stop_token) {}
 
+std::optional<std::string> ImageDestination::present_config(const oci::Descriptor&) { return std::nullopt; }
+
 void ImageDestination::put_index(const ManifestBytes&, std::stop_token) {
   throw Error(ErrorCode::Unsupported, fmt::format("{} holds one image only, not an index of several", name()));
 }

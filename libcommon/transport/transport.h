@@ -145,6 +145,9 @@ class ImageDestination {
   // here.
   virtual void announce_layers(const std::vector<BlobUse>& layers, std::stop_token stop);
 
+  // The content of a config that is here already and is what its digest says: it need not be fetched again.
+  virtual std::optional<std::string> present_config(const oci::Descriptor& config);
+
   // True: the destination has exactly this blob (or could get it without our bytes, as by a cross-repository mount from
   // `from`), and nothing needs to be sent. From traits().concurrent_blobs threads at once.
   virtual bool try_reuse(const oci::Descriptor& blob, const BlobUse& use, const std::optional<oci::Reference>& from,
