@@ -70,12 +70,13 @@ void Clients::flush(Client& client) {
     const std::string& next = client.queue.front();
     if (!os::try_send_message(client.socket.get(), next)) {
       if (errno != EAGAIN) return drop(client.socket.get());
-      return;
+      break;
     }
     client.queued -= next.size();
     client.queue.pop_front();
   }
   watch(client);
+  // Also when a part went out: the next flush would not know any more that it was too much.
   if (was_congested && !congested() && relief_) relief_();
 }
 
