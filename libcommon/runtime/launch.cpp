@@ -13,6 +13,7 @@
 
 #include "libcommon/base/strings.h"
 
+#include "libcommon/os/namespace_limits.h"
 #include "libcommon/os/namespaces.h"
 #include "libcommon/os/pidfd.h"
 #include "libcommon/runtime/launch_plan.h"
@@ -82,8 +83,11 @@ pid_t clone_process(int flags, int* pidfd, int cgroup) {
   auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
   if (pid < 0) {
     int error = errno;
-    Error failure = system_error("clone the container's init", error);
-    throw LaunchError(InitStep::Clone, failure.code(), 125, failure.message());
+    const os::NamespaceLimits limits = os::gather_namespace_limits();
+    const Error failure = (flags & CLONE_NEWUSER) != 0
+                              ? os::user_namespace_refused(error, limits)
+                              : os::namespaces_refused("clone the container's init", error, limits);
+    throw LaunchError(InitStep::Clone, failure.code(), 125, failure.message(), failure.hint());
   }
   return pid;
 }

@@ -49,8 +49,8 @@ const char* step_name(InitStep step);
 // A failure between clone and exec: "container init: mounts: mount tmpfs on /run: Permission denied".
 class LaunchError : public Error {
  public:
-  LaunchError(InitStep step, ErrorCode code, int exit_code, std::string message)
-      : Error(code, std::move(message)), step_(step), exit_code_(exit_code) {}
+  LaunchError(InitStep step, ErrorCode code, int exit_code, std::string message, std::string hint = {})
+      : Error(code, std::move(message), std::move(hint)), step_(step), exit_code_(exit_code) {}
   InitStep step() const noexcept { return step_; }
   // 127: the command does not exist; 126: it cannot be executed; 125: anything else.
   int exit_code() const noexcept { return exit_code_; }
