@@ -41,12 +41,41 @@ bool belongs_to_another(const os::Path& path) {
   return status && status->st_uid != ::geteuid();
 }
 
-// The base directory that a variable of the XDG specification names; relative ones are invalid and ignored, as it says.
-os::Path base_directory(const char* variable, const char* below_home) {
-  std::string value = environment(variable);
-  if (value.starts_with('/') && !belongs_to_another(value)) return value;
-  return os::join(os::home_directory(), below_home);
-}
+// The XDG base directories of this user. Those that belong to another one are passed over; mostly sudo or su left the
+// variables of the user they came from.
+class BaseDirectories {
+ public:
+  // Relative ones are invalid and ignored, as the specification says.
+  os::Path find(const char* variable, const char* below_home) {
+    std::string value = environment(variable);
+    const bool absolute = value.starts_with('/');
+    if (absolute && !belongs_to_another(value)) return value;
+    os::Path usual = os::join(home(), below_home);
+    if (absolute) passed_over(variable, value, usual);
+    return usual;
+  }
+
+  // One line for all of them.
+  void say() const {
+    if (!line_.empty()) log::note(line_);
+  }
+
+ private:
+  os::Path home() {
+    os::Path home = os::home_directory();
+    const std::string set = environment("HOME");
+    if (set.starts_with('/') && home != set) passed_over("HOME", set, home);
+    return home;
+  }
+
+  void passed_over(const char* variable, const std::string& value, const os::Path& instead) {
+    if (!line_.empty()) return;
+    line_ = fmt::format("{} is {}, which belongs to another user: using {} (`su -` and `sudo -H` set {} right)",
+                        variable, escape_control(value), escape_control(instead), variable);
+  }
+
+  std::string line_;
+};
 
 // A directory that is ours alone, as the specification demands it of XDG_RUNTIME_DIR.
 bool is_private(const os::Path& path) {
@@ -116,18 +145,20 @@ Paths find_paths(const PathOverrides& overrides) {
   }
   bool root = ::geteuid() == 0;
   Paths paths;
+  BaseDirectories base;
   paths.data = choose(overrides.root, "PROA_ROOT", [&] {
-    return root ? os::Path("/var/lib/proa") : os::join(base_directory("XDG_DATA_HOME", ".local/share"), "proa");
+    return root ? os::Path("/var/lib/proa") : os::join(base.find("XDG_DATA_HOME", ".local/share"), "proa");
   });
   paths.run = choose(overrides.runroot, "PROA_RUNROOT", [&] { return default_run_directory(paths.data); });
   paths.cache = choose(std::nullopt, "PROA_CACHE", [&] {
     // A root chosen by hand stands for itself: nothing of it lies elsewhere.
     if (overrides.root || !environment("PROA_ROOT").empty()) return os::join(paths.data, "cache");
-    return root ? os::Path("/var/cache/proa") : os::join(base_directory("XDG_CACHE_HOME", ".cache"), "proa");
+    return root ? os::Path("/var/cache/proa") : os::join(base.find("XDG_CACHE_HOME", ".cache"), "proa");
   });
   paths.config = choose(std::nullopt, "PROA_CONFIG", [&] {
-    return root ? os::Path("/etc/proa") : os::join(base_directory("XDG_CONFIG_HOME", ".config"), "proa");
+    return root ? os::Path("/etc/proa") : os::join(base.find("XDG_CONFIG_HOME", ".config"), "proa");
   });
+  base.say();
   return paths;
 }
 
@@ -136,6 +167,12 @@ void Paths::make() const {
   make_private(run, "--runroot, PROA_RUNROOT or XDG_RUNTIME_DIR");
   make_private(cache, "PROA_CACHE or XDG_CACHE_HOME");
   sweep_earlier_boots(data, run);
+}
+
+bool Paths::first_time(std::string_view what) const {
+  const os::Path mark = os::join(run, "said-" + std::string(what));
+  const os::UniqueFd fd(::open(mark.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  return fd.valid() || errno != EEXIST;
 }
 
 void Paths::export_to_environment() const {

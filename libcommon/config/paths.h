@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "libcommon/os/file.h"
 
@@ -24,15 +25,19 @@ struct Paths {
   // else may write to them and that we may. Errors say which variable or flag chose the directory.
   void make() const;
 
+  // Whether this is the first time since the machine started that this user would be told of `what`: for notes that are
+  // worth a line, but not one at every command.
+  bool first_time(std::string_view what) const;
+
   // Puts the choice into the environment (PROA_ROOT, PROA_RUNROOT, PROA_CACHE, PROA_CONFIG), so that children choose
   // the same, also when they run inside our user namespace, where they are uid 0.
   void export_to_environment() const;
 };
 
 // Chooses, makes nothing. Call before os::enter_user_namespace. XDG directories and a HOME that belong to another user
-// are ignored (sudo and su leave them behind). Without a usable XDG_RUNTIME_DIR it is /run/user/UID where that is ours,
-// else a directory below `data`, named for this boot. Throws where no home directory can be found, and for programs
-// that run with more rights than their caller (setuid).
+// are ignored (sudo and su leave them behind), and a line says so. Without a usable XDG_RUNTIME_DIR it is /run/user/UID
+// where that is ours, else a directory below `data`, named for this boot. Throws where no home directory can be found,
+// and for programs that run with more rights than their caller (setuid).
 Paths find_paths(const PathOverrides& overrides = {});
 
 }  // namespace proa::config

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -115,7 +116,20 @@ TEST_F(PathsTest, IgnoresDirectoriesOfAnotherUser) {
 
 TEST_F(PathsTest, IgnoresHomeOfAnotherUser) {
   ::setenv("HOME", "/usr", 1);
-  EXPECT_FALSE(find_paths().data.starts_with("/usr/")) << find_paths().data;
+  ::testing::internal::CaptureStderr();
+  const Paths paths = find_paths();
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_FALSE(paths.data.starts_with("/usr/")) << paths.data;
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  EXPECT_NE(said.find("HOME is /usr, which belongs to another user"), std::string::npos) << said;
+}
+
+TEST_F(PathsTest, SaysOnceWhatIsWorthOneLine) {
+  const Paths paths = find_paths({.root = home_ + "/store", .runroot = home_ + "/run"});
+  paths.make();
+  EXPECT_TRUE(paths.first_time("this"));
+  EXPECT_FALSE(paths.first_time("this"));
+  EXPECT_TRUE(paths.first_time("that"));
 }
 
 TEST_F(PathsTest, RunDirectoryThatOthersMayWriteToIsNotUsed) {
