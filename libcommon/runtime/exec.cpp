@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "libcommon/base/strings.h"
@@ -75,14 +76,20 @@ void set_up(const ExecPlan& plan, MessageSocket& channel, InitStep& step) {
   try {
     set_oom_score(plan.process);
     step = InitStep::JoinNamespaces;
-    int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-    bool other_user = !os::same_namespace(0, plan.request->init_pid, CLONE_NEWUSER);
-    if (other_user) flags |= CLONE_NEWUSER;
+    int flags = 0;
+    // Only what the container has for itself: a namespace that it shares with the host may belong to a user namespace
+    // above ours, and entering it again would be refused.
+    for (int flag :
+         {CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP}) {
+      if (!os::same_namespace(0, plan.request->init_pid, flag)) flags |= flag;
+    }
+    const bool other_user = (flags & CLONE_NEWUSER) != 0;
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) throw system_error("PR_SET_DUMPABLE");
     os::join_namespaces(plan.request->init_pidfd, flags, "the container");
     if (other_user) {
-      if (::setresgid(0, 0, 0) != 0) throw system_error("setresgid 0");
-      if (::setresuid(0, 0, 0) != 0) throw system_error("setresuid 0");
+      // EINVAL: 0 is not mapped, as where the container's user has the only id; that one is ours already.
+      if (::setresgid(0, 0, 0) != 0 && errno != EINVAL) throw system_error("setresgid 0");
+      if (::setresuid(0, 0, 0) != 0 && errno != EINVAL) throw system_error("setresuid 0");
     }
     step = InitStep::Clone;
     pid_t pid = clone_process(CLONE_PARENT, nullptr);
