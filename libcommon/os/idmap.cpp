@@ -17,6 +17,7 @@
 #include "libcommon/os/caps.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/mount.h"
+#include "libcommon/os/namespace_limits.h"
 #include "libcommon/os/process.h"
 
 namespace proa::os {
@@ -140,23 +141,11 @@ void write_single_gid_map(const Path& proc, gid_t gid) {
   write_proc(proc + "/gid_map", format_id_map({{0, gid, 1}}));
 }
 
-[[noreturn]] void unshare_failed(int error) {
-  Error failure = system_error("unshare the user namespace", error);
-  if (error == EPERM) {
-    throw std::move(failure).with_hint(
-        "unprivileged user namespaces are switched off; check the sysctls kernel.unprivileged_userns_clone and "
-        "kernel.apparmor_restrict_unprivileged_userns, or the seccomp profile of an outer container; a chroot forbids "
-        "them, too");
-  }
-  if (error == ENOSPC || error == EUSERS) {
-    throw std::move(failure).with_hint(
-        "no more user namespaces are allowed; check the sysctl user.max_user_namespaces");
-  }
-  throw failure;
-}
-
 void unshare_user(int extra) {
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS | extra) != 0) unshare_failed(errno);
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS | extra) != 0) {
+    const int error = errno;
+    throw user_namespace_refused(error, gather_namespace_limits());
+  }
 }
 
 UserNamespacePlan enter_full(const UserNamespacePlan& plan, int extra) {
@@ -207,6 +196,8 @@ std::uint64_t id_map_size(const IdMap& map) {
 
 IdMap current_uid_map() { return parse_id_map(read_file(kSelfUids, 1 << 16)); }
 IdMap current_gid_map() { return parse_id_map(read_file(kSelfGids, 1 << 16)); }
+IdMap uid_map_of(pid_t pid) { return parse_id_map(read_file(fmt::format("/proc/{}/uid_map", pid), 1 << 16)); }
+IdMap gid_map_of(pid_t pid) { return parse_id_map(read_file(fmt::format("/proc/{}/gid_map", pid), 1 << 16)); }
 
 bool in_user_namespace() {
   // The first user namespace maps every id to itself; that map cannot be written elsewhere by the unprivileged, and one
@@ -260,7 +251,10 @@ UserNamespacePlan plan_user_namespace() { return plan_user_namespace(gather_id_f
 UserNamespacePlan enter_user_namespace(const UserNamespacePlan& plan, int extra) {
   While entering{"entering the user namespace"};
   if (plan.already_inside) {
-    if (::unshare(CLONE_NEWNS | extra) != 0) throw system_error("unshare the mount namespace");
+    if (::unshare(CLONE_NEWNS | extra) != 0) {
+      const int error = errno;
+      throw namespaces_refused("unshare the mount namespace", error, gather_namespace_limits());
+    }
     set_propagation(MS_SLAVE);
     return plan;
   }

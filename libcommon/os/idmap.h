@@ -33,6 +33,9 @@ std::uint64_t id_map_size(const IdMap& map);
 // The maps that are in force for this process.
 IdMap current_uid_map();
 IdMap current_gid_map();
+// Those of another process. What lies outside is seen from our own namespace.
+IdMap uid_map_of(pid_t pid);
+IdMap gid_map_of(pid_t pid);
 // Whether we are below the first user namespace (where ids are not mapped at all).
 bool in_user_namespace();
 

@@ -275,15 +275,42 @@ void add_resources(Generated& out, const ContainerSpec& spec, const HostFacts& f
   out.spec.linux_.cgroups_path = spec.cgroups_path;
 }
 
-// The user of the process. With one mapped id every user is that one, but without root's capabilities.
+// With one mapped id, that one becomes the user's, in a user namespace of the container's own: then the command is who
+// it was told to be, and owns what the image and its folders hold. Namespaces of other containers belong to the outer
+// one and could not be joined from there.
+ContainerSpec with_one_id(const ContainerSpec& wanted, const HostFacts& facts) {
+  ContainerSpec spec = wanted;
+  const auto& identity = wanted.identity;
+  const bool joins = [&] {
+    for (const auto* space : {&wanted.pid, &wanted.ipc, &wanted.net, &wanted.uts, &wanted.cgroup, &wanted.time}) {
+      if (space->kind == Kind::Join) return true;
+    }
+    return false;
+  }();
+  if (facts.id_mode != os::IdMode::Single || wanted.user.kind != Kind::Host || joins) return spec;
+  if (identity.uid < facts.mapped_ids && identity.gid < facts.mapped_ids) return spec;
+  spec.user = {};
+  spec.uids = {{identity.uid, 0, 1}};
+  spec.gids = {{identity.gid, 0, 1}};
+  return spec;
+}
+
+// The user of the process. Where one id is mapped and it cannot be the user's, the command runs as it is mapped, but
+// without root's capabilities.
 bool add_user(Generated& out, const ContainerSpec& spec, const HostFacts& facts) {
   auto& user = out.spec.process->user;
   const auto& identity = spec.identity;
-  std::uint64_t limit = facts.mapped_ids;
-  if (spec.user.kind == Kind::Private) limit = os::id_map_size(spec.uids);
-  bool fits = identity.uid < limit && identity.gid < limit;
+  const bool own_map = spec.user.kind == Kind::Private;
+  const std::uint64_t limit = own_map ? os::id_map_size(spec.uids) : facts.mapped_ids;
+  const auto mapped = [&](const os::IdMap& map, std::uint32_t id) {
+    return own_map ? os::id_to_outside(map, id).has_value() : id < limit;
+  };
+  const bool fits = mapped(spec.uids, identity.uid) && mapped(spec.gids, identity.gid);
   if (!fits && facts.id_mode == os::IdMode::Single) {
-    out.notes.push_back(fmt::format("user {} runs with the one id that is mapped, without capabilities", identity.uid));
+    out.notes.push_back(fmt::format(
+        "user {} runs as uid 0 without capabilities: one id is mapped, and namespaces are shared with another "
+        "container",
+        identity.uid));
     return true;
   }
   if (!fits) {
@@ -295,7 +322,7 @@ bool add_user(Generated& out, const ContainerSpec& spec, const HostFacts& facts)
   user.uid = identity.uid;
   user.gid = identity.gid;
   for (auto group : identity.groups) {
-    if (group < limit) user.additional_gids.push_back(group);
+    if (mapped(spec.gids, group)) user.additional_gids.push_back(group);
   }
   return false;
 }
@@ -340,8 +367,9 @@ void check_sysctl(const std::string& key, const std::string& value, const oci::R
     throw Error(ErrorCode::InvalidArgument, fmt::format("sysctl {}: bad name or value", escape_control(key)));
 }
 
-Generated generate(const ContainerSpec& spec, const HostFacts& facts) {
-  if (spec.args.empty()) throw Error(ErrorCode::InvalidArgument, "no command to run");
+Generated generate(const ContainerSpec& wanted, const HostFacts& facts) {
+  if (wanted.args.empty()) throw Error(ErrorCode::InvalidArgument, "no command to run");
+  const ContainerSpec spec = with_one_id(wanted, facts);
   Generated out;
   auto& result = out.spec;
   auto& process = result.process.emplace();

@@ -36,11 +36,12 @@ void join_all(const LaunchPlan& plan) {
   }
 }
 
-// In a namespace that was just made we are nobody until we say who we want to be.
+// In a namespace that was just made we are nobody until we say who we want to be. Where 0 is not mapped there is one
+// id, which we have already.
 void become_namespace_root(const LaunchPlan& plan) {
   if (!plan.id_maps && plan.spec->find_namespace("user") == nullptr) return;
-  if (::setresgid(0, 0, 0) != 0) throw system_error("setresgid 0");
-  if (::setresuid(0, 0, 0) != 0) throw system_error("setresuid 0");
+  if (::setresgid(0, 0, 0) != 0 && errno != EINVAL) throw system_error("setresgid 0");
+  if (::setresuid(0, 0, 0) != 0 && errno != EINVAL) throw system_error("setresuid 0");
 }
 
 void new_keyring(const std::string& id) {

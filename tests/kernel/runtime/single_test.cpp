@@ -113,12 +113,14 @@ TEST_F(SingleId, ArchivesWithOwnersUnpack) {
   EXPECT_EQ(result.out, "x\n") << result.error;
 }
 
-TEST_F(SingleId, OtherUsersRunAsTheOneIdWithoutCapabilities) {
+TEST_F(SingleId, OtherUsersHaveTheOneIdAndNoCapabilities) {
   Box box;
   box.single = true;
-  box.spec.identity = {1000, 1000, {1000}, "/home/ann", "ann"};
-  auto result = box.sh("id -u; grep CapEff /proc/self/status");
-  EXPECT_EQ(result.out, "0\nCapEff:\t0000000000000000\n") << result.error;
+  box.spec.identity = {1234, 1000, {1000}, "/home/ann", "ann"};
+  box.spec.cwd = "/made";
+  auto result =
+      box.sh("id -u; id -g; grep CapEff /proc/self/status; touch /made/f; stat -c %u:%g /made/f; chown 5 /made/f");
+  EXPECT_EQ(result.out, "1234\n1000\nCapEff:\t0000000000000000\n1234:1000\n") << result.error;
 }
 
 }  // namespace

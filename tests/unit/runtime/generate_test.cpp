@@ -132,9 +132,28 @@ TEST(Generate, WhatIsWrongIsNamed) {
   fails([](auto& s) { s.args.clear(); }, "command");
 }
 
-TEST(Generate, OneIdRunsOtherUsersWithoutCapabilities) {
+TEST(Generate, OneIdBecomesTheUsers) {
+  auto spec = plain();
+  spec.identity = {33, 34, {34, 50}, "/", "www-data"};
+  auto made = generate(spec, facts(os::IdMode::Single));
+  EXPECT_TRUE(made.notes.empty());
+  EXPECT_EQ(made.spec.process->user.uid, 33U);
+  EXPECT_EQ(made.spec.process->user.gid, 34U);
+  EXPECT_EQ(made.spec.process->user.additional_gids, (std::vector<std::uint32_t>{34}));
+  ASSERT_NE(made.spec.find_namespace("user"), nullptr);
+  ASSERT_EQ(made.spec.linux_.uid_mappings.size(), 1U);
+  EXPECT_EQ(made.spec.linux_.uid_mappings[0].container_id, 33U);
+  EXPECT_EQ(made.spec.linux_.uid_mappings[0].host_id, 0U);
+  EXPECT_EQ(made.spec.linux_.uid_mappings[0].size, 1U);
+  EXPECT_EQ(made.spec.linux_.gid_mappings[0].container_id, 34U);
+  spec.identity = {};
+  EXPECT_EQ(generate(spec, facts(os::IdMode::Single)).spec.find_namespace("user"), nullptr);
+}
+
+TEST(Generate, OneIdRunsOtherUsersWithoutCapabilitiesInJoinedNamespaces) {
   auto spec = plain();
   spec.identity = {33, 33, {33}, "/", "www-data"};
+  spec.net = NamespaceChoice::join("/proc/1/ns/net");
   auto made = generate(spec, facts(os::IdMode::Single));
   EXPECT_EQ(made.spec.process->user.uid, 0U);
   EXPECT_TRUE(made.spec.process->capabilities->effective.empty());

@@ -45,6 +45,8 @@ void set_variable(std::vector<std::string>& env, const std::string& name, const 
   env.push_back(prefix + value);
 }
 
+bool has_single_id(const os::IdMap& uids) { return uids.size() == 1 && uids.front().count == 1; }
+
 // The container's own environment, then what was asked for.
 void merge_environment(const ExecOptions& options, std::vector<std::string>& env) {
   const spec::Lookup lookup = spec::lookup_process_environment;
@@ -60,10 +62,24 @@ void merge_environment(const ExecOptions& options, std::vector<std::string>& env
   }
 }
 
+void check_mapped(const std::string& user, const runtime::Identity& identity, int init_pid) {
+  const os::IdMap uids = os::uid_map_of(init_pid);
+  if (os::id_to_outside(uids, identity.uid) && os::id_to_outside(os::gid_map_of(init_pid), identity.gid)) return;
+  if (has_single_id(uids)) {
+    throw Error(ErrorCode::Unsupported,
+                fmt::format("--user={}: this container has one user id only, {}", user, uids.front().inside),
+                "leave out --user, or run containers with subordinate ids: `proa info` says what is missing");
+  }
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("--user={}: {}:{} is outside of the ids that are mapped in this container", user,
+                          identity.uid, identity.gid));
+}
+
 // Another user than the container's: by the container's passwd, with the capabilities that this user would have had.
 void change_user(const std::string& user, int init_pid, oci::RuntimeProcess& process) {
   const os::Dir root = os::Dir::open(fmt::format("/proc/{}/root", init_pid));
   const auto identity = runtime::resolve_identity(user, {}, root);
+  check_mapped(user, identity, init_pid);
   process.user.uid = identity.uid;
   process.user.gid = identity.gid;
   process.user.additional_gids = identity.groups;
@@ -94,12 +110,6 @@ oci::RuntimeProcess make_process(const ExecOptions& options, oci::RuntimeProcess
     process.cwd = *options.workdir;
   }
   return process;
-}
-
-bool has_single_id(int pid) {
-  const std::string text = os::read_file(fmt::format("/proc/{}/uid_map", pid), 65536);
-  const auto fields = split(text, '\n');
-  return fields.size() <= 2 && trim(text).ends_with(" 1");
 }
 
 // Moves bytes between our terminal and the process's, until it ends.
@@ -180,7 +190,7 @@ int run_in(const engine::Containers& containers, const engine::Container& contai
   request.init_pid = state.pid;
   request.process = make_process(options, std::move(*spec.process), state.pid);
   request.seccomp = std::move(spec.linux_.seccomp);
-  request.emulate_single_id = ::geteuid() != 0 && has_single_id(state.pid);
+  request.emulate_single_id = ::geteuid() != 0 && has_single_id(os::uid_map_of(state.pid));
   request.seccomp_cache = os::join(containers.paths().cache, "seccomp");
   request.cgroup_directory = state.cgroup;
   const os::UniqueFd null = os::open("/dev/null", O_RDWR | O_CLOEXEC);
