@@ -33,34 +33,77 @@ std::optional<engine::Container> latest(const engine::Containers& containers) {
   return newest;
 }
 
-}  // namespace
+// Containers that were begun and not waited for yet, each with what it was called by.
+class Round {
+ public:
+  Round(bool ignore_missing, std::size_t most) : ignore_missing_(ignore_missing), most_(most) {}
 
-int for_each(const engine::Containers& containers, const Selection& selection, bool running_only,
-             const std::function<void(engine::Container)>& action) {
-  int result = 0;
-  const auto act = [&](const std::string& name, auto get) {
-    try {
-      action(get());
-      print(escape_control(name) + "\n");
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::NotFound && selection.ignore) return;
-      cli::report(error);
-      result = error.code() == ErrorCode::NotFound && result != 125 ? 1 : 125;
+  void begin(const std::string& name, const auto& action) {
+    attempt([&] { begun_.emplace_back(name, action()); });
+    if (begun_.size() >= most_) finish();
+  }
+
+  int finish() {
+    for (const auto& one : begun_) {
+      attempt([&one] {
+        if (one.second) one.second();
+        print(escape_control(one.first) + "\n");
+      });
     }
-  };
-  for (const auto& name : selection.names) act(name, [&] { return containers.get(name); });
+    begun_.clear();
+    return result_;
+  }
+
+ private:
+  void attempt(const auto& action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::NotFound && ignore_missing_) return;
+      cli::report(error);
+      result_ = error.code() == ErrorCode::NotFound && result_ != 125 ? 1 : 125;
+    }
+  }
+
+  bool ignore_missing_;
+  std::size_t most_;
+  int result_ = 0;
+  std::vector<std::pair<std::string, std::function<void()>>> begun_;
+};
+
+using Begin = std::function<std::function<void()>(engine::Container)>;
+
+int go_through(const engine::Containers& containers, const Selection& selection, bool running_only, std::size_t at_once,
+               const Begin& begin) {
+  Round round(selection.ignore, at_once);
+  for (const auto& name : selection.names) round.begin(name, [&] { return begin(containers.get(name)); });
   if (selection.latest) {
     auto container = latest(containers);
-    if (container) act(container->id(), [&] { return std::move(*container); });
+    if (container) round.begin(std::string(container->id()), [&] { return begin(std::move(*container)); });
   }
   if (selection.all) {
     for (auto& container : containers.list()) {
       if (running_only && !engine::look_at(container).active()) continue;
-      const std::string id = container.id();
-      act(id, [&] { return std::move(container); });
+      round.begin(std::string(container.id()), [&] { return begin(std::move(container)); });
     }
   }
-  return result;
+  return round.finish();
+}
+
+}  // namespace
+
+int for_each(const engine::Containers& containers, const Selection& selection, bool running_only,
+             const std::function<void(engine::Container)>& action) {
+  return go_through(containers, selection, running_only, 1, [&action](engine::Container container) {
+    action(std::move(container));
+    return std::function<void()>();
+  });
+}
+
+int for_each_at_once(const engine::Containers& containers, const Selection& selection, bool running_only,
+                     const Begin& begin) {
+  constexpr std::size_t kMost = 100;  // descriptors are held for each of them
+  return go_through(containers, selection, running_only, kMost, begin);
 }
 
 int report_failure(const monitor::Failure& failure) {

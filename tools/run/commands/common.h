@@ -26,6 +26,16 @@ struct Selection {
 int for_each(const engine::Containers& containers, const Selection& selection, bool running_only,
              const std::function<void(engine::Container)>& action);
 
+// The same for what takes a while: `begin` only sets it going and returns what waits for its end, so that many
+// containers take no longer than the slowest of them.
+int for_each_at_once(const engine::Containers& containers, const Selection& selection, bool running_only,
+                     const std::function<std::function<void()>(engine::Container)>& begin);
+
+// The same for what takes a while: `begin` only sets it going and returns what waits for its end, so that many
+// containers take no longer than the slowest of them.
+int for_each_at_once(const engine::Containers& containers, const Selection& selection, bool running_only,
+                     const std::function<std::function<void()>(engine::Container)>& begin);
+
 // Prints the monitor's failure and returns its exit code.
 int report_failure(const monitor::Failure& failure);
 

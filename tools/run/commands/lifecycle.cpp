@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <memory>
+
 #include "libcommon/base/error.h"
 #include "libcommon/base/signals.h"
 #include "libcommon/os/file.h"
@@ -49,8 +51,11 @@ int stop(cli::Context&, const ManyOptions& options) {
   const auto containers = open_containers();
   std::optional<int> signal;
   if (options.signal) signal = signal_of(*options.signal);
-  return for_each(containers, selection_of(options), true,
-                  [&](engine::Container container) { engine::stop(containers, container, options.timeout, signal); });
+  return for_each_at_once(containers, selection_of(options), true, [&](const engine::Container& container) {
+    auto stopping =
+        std::make_shared<engine::Stopping>(engine::begin_stop(containers, container, options.timeout, signal));
+    return [stopping] { stopping->wait(); };
+  });
 }
 
 int kill(cli::Context&, const ManyOptions& options) {
@@ -64,9 +69,10 @@ int rm(cli::Context&, const ManyOptions& options) {
   const auto containers = open_containers();
   Selection selection = selection_of(options);
   selection.ignore = options.ignore || options.force;
-  const engine::RemoveOptions how{options.force, options.volumes, options.timeout.value_or(10)};
-  const int result = for_each(containers, selection, false, [&](engine::Container container) {
-    engine::remove(containers, std::move(container), how);
+  const engine::RemoveOptions how{options.force, options.volumes, options.timeout.value_or(0)};
+  const int result = for_each_at_once(containers, selection, false, [&](engine::Container container) {
+    auto removal = std::make_shared<engine::Removal>(engine::begin_remove(containers, std::move(container), how));
+    return [&containers, &how, removal] { engine::finish_remove(containers, std::move(*removal), how); };
   });
   containers.sweep();
   return result;
@@ -122,7 +128,7 @@ cli::Command rm_command() {
       .flag("force,f", &ManyOptions::force, "Stop those that run; pass over those that are not there")
       .flag("volumes,v", &ManyOptions::volumes, "Remove their anonymous volumes as well")
       .flag("ignore,i", &ManyOptions::ignore, "Pass over containers that are not there")
-      .value("time,t", &ManyOptions::timeout, "With --force: seconds before killing", "SECONDS")
+      .value("time,t", &ManyOptions::timeout, "With --force: seconds before killing (default 0)", "SECONDS")
       .with(add_selection)
       .runs(rm);
 }

@@ -60,7 +60,7 @@ void end_cgroup(const os::Path& directory) {
   }
 }
 
-// The lock of a container whose monitor ends just now.
+// The lock of a container whose monitor ends just now. NotFound: the folder is gone.
 LiveLock take_lock(const Container& container) {
   for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
     if (auto lock = LiveLock::try_take(container.fd())) return std::move(*lock);
@@ -87,15 +87,28 @@ monitor::MonitorPlan plan_start(const Containers& containers, Container containe
   return plan;
 }
 
-void stop(const Containers& containers, const Container& container, std::optional<int> timeout,
-          std::optional<int> signal) {
+void Stopping::wait() {
+  if (monitor_.valid()) receive_exit(monitor_.get());
+  monitor_.reset();
+}
+
+Stopping begin_stop(const Containers& containers, const Container& container, std::optional<int> timeout,
+                    std::optional<int> signal) {
   const Snapshot snapshot = look_at(container);
-  if (snapshot.status == Status::Lost) return end_orphans(*snapshot.state);
+  if (snapshot.status == Status::Lost) {
+    end_orphans(*snapshot.state);
+    return {};
+  }
   if (snapshot.status == Status::Paused) pause(container, false);  // a frozen process takes no signal
   const int number = signal.value_or(parse_signal(snapshot.record.stop_signal).value_or(SIGTERM));
   const std::string text = fmt::format("{} {}", number, timeout.value_or(snapshot.record.stop_timeout));
-  const auto socket = ask_monitor(containers, container.id(), message(monitor::kStop, text));
-  if (socket) receive_exit(socket->get());
+  auto socket = ask_monitor(containers, container.id(), message(monitor::kStop, text));
+  return socket ? Stopping(std::move(*socket)) : Stopping();
+}
+
+void stop(const Containers& containers, const Container& container, std::optional<int> timeout,
+          std::optional<int> signal) {
+  begin_stop(containers, container, timeout, signal).wait();
 }
 
 void send_signal(const Containers& containers, const Container& container, int signal) {
@@ -120,18 +133,34 @@ int wait(const Containers& containers, const Container& container) {
   throw Error(ErrorCode::Corrupt, fmt::format("container {}: {}", short_id(container), snapshot.problem));
 }
 
-void remove(const Containers& containers, Container container, const RemoveOptions& options) {
-  const Snapshot snapshot = look_at(container);
+Removal begin_remove(const Containers& containers, Container container, const RemoveOptions& options) {
+  Snapshot snapshot = look_at(container);
   if (snapshot.active() && !options.force) {
     throw Error(ErrorCode::InUse, fmt::format("container {} is running", snapshot.record.name),
                 "stop it first (`proa stop`), or use --force");
   }
-  if (options.force) stop(containers, container, options.timeout);
-  const LiveLock lock = take_lock(container);
+  Stopping stopping = options.force ? begin_stop(containers, container, options.timeout) : Stopping();
+  return {std::move(container), std::move(snapshot), std::move(stopping)};
+}
+
+void finish_remove(const Containers& containers, Removal removal, const RemoveOptions& options) {
+  removal.stopping.wait();
+  Container& container = removal.container;
+  const Snapshot& snapshot = removal.before;
+  std::optional<LiveLock> lock;
+  try {
+    lock = take_lock(container);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::NotFound) throw;
+  }
   if (snapshot.state && !snapshot.exit) end_orphans(*snapshot.state);
-  if (!os::exists(container.path())) return;  // it removed itself
+  if (!lock || !os::exists(container.path())) return;  // it removed itself
   containers.remove(container, snapshot.record.name);
   if (options.volumes || snapshot.record.auto_remove) remove_volumes(containers, snapshot.record);
+}
+
+void remove(const Containers& containers, Container container, const RemoveOptions& options) {
+  finish_remove(containers, begin_remove(containers, std::move(container), options), options);
 }
 
 void pause(const Container& container, bool paused) {
