@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
 #include "libcommon/os/file.h"
@@ -20,11 +22,38 @@ namespace {
 
 using engine::RunOptions;
 
-// Never an existing file, never through a link: the name may lie in a folder of others.
-void write_id_file(const std::string& path, const std::string& id) {
-  const os::UniqueFd file = os::open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-  os::write_all(file.get(), id, path);
-}
+// --cidfile: never an existing file, never through a link: the name may lie in a folder of others. Taken away again
+// when there is no container in the end.
+class IdFile {
+ public:
+  explicit IdFile(const std::optional<std::string>& path) : path_(path.value_or("")) {
+    if (!path) return;
+    try {
+      file_ = os::open(path_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+      made_ = true;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::AlreadyExists) throw;
+      throw Error(error.code(), fmt::format("--cidfile={}: it exists already", path_),
+                  "make sure that its container is gone, and remove it");
+    }
+  }
+  ~IdFile() {
+    if (made_) ::unlink(path_.c_str());
+  }
+  IdFile(const IdFile&) = delete;
+  IdFile& operator=(const IdFile&) = delete;
+
+  // And closes it: the monitor is to inherit nothing.
+  void write(const std::string& id) {
+    if (made_) os::write_all(std::exchange(file_, {}).get(), id, path_);
+  }
+  void keep() { made_ = false; }
+
+ private:
+  std::string path_;
+  os::UniqueFd file_;
+  bool made_ = false;
+};
 
 struct Streams {
   bool input = false, output = true;
@@ -50,7 +79,10 @@ Streams streams_of(const RunOptions& options) {
 void remove_namesake(const engine::Containers& containers, const RunOptions& options) {
   if (!options.replace) return;
   if (!options.name) throw Error(ErrorCode::InvalidArgument, "--replace needs --name");
-  if (auto old = containers.find(*options.name)) engine::remove(containers, std::move(*old), {.force = true});
+  if (auto old = containers.find(*options.name)) {
+    const int grace = engine::look_at(*old).record.stop_timeout;
+    engine::remove(containers, std::move(*old), {.force = true, .timeout = grace});
+  }
 }
 
 int stay_attached(int socket, const engine::AttachOptions& options, const std::string& name) {
@@ -78,15 +110,17 @@ int run(cli::Context&, const RunOptions& options) {
   }
 
   const engine::Containers containers = open_containers();
+  IdFile id_file(options.cidfile);
   remove_namesake(containers, options);
   monitor::MonitorPlan plan = engine::plan_container(containers, options);
   plan.attach_output = attached;
   plan.attach_input = attach.input;
   const std::string id = plan.record.id;
-  if (options.cidfile) write_id_file(*options.cidfile, id);
+  id_file.write(id);
 
   const os::UniqueFd socket = monitor::start_monitor(std::move(plan));
   if (const auto failure = engine::wait_ready(socket.get())) return report_failure(*failure);
+  id_file.keep();
   if (!attached) {
     print(id + "\n");
     return 0;
@@ -96,13 +130,15 @@ int run(cli::Context&, const RunOptions& options) {
 
 int create(cli::Context&, const RunOptions& options) {
   const engine::Containers containers = open_containers();
+  IdFile id_file(options.cidfile);
   remove_namesake(containers, options);
   monitor::MonitorPlan plan = engine::plan_container(containers, options);
   plan.start = false;
   const std::string id = plan.record.id;
-  if (options.cidfile) write_id_file(*options.cidfile, id);
+  id_file.write(id);
   const os::UniqueFd socket = monitor::start_monitor(std::move(plan));
   if (const auto failure = engine::wait_ready(socket.get())) return report_failure(*failure);
+  id_file.keep();
   print(id + "\n");
   return 0;
 }

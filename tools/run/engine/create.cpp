@@ -82,10 +82,11 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   const os::Path final_path = os::join(os::join(containers.paths().data, "containers"), id);
   write_network_files(container, final_path, options, record, spec);
   container.write_record(record);
+  const pid_t joined = resolve_joins(containers, record).monitor;
 
   monitor::MonitorPlan plan{containers, std::move(container), std::move(lock), std::move(record)};
   cleanup.dismiss();
-  plan.user_namespace_of = resolve_joins(containers, plan.record).monitor;
+  plan.user_namespace_of = joined;
   plan.lowers = std::move(image.lowers);
   plan.spec = std::move(spec);
   plan.user = options.user.value_or(image.config.user);

@@ -30,7 +30,8 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kMaxRestartDelay{60'000};
-constexpr std::chrono::seconds kLongRun{10};  // after one, the restart delay begins anew
+constexpr const char* kNever = "0001-01-01T00:00:00Z";  // as docker writes it
+constexpr std::chrono::seconds kLongRun{10};            // after one, the restart delay begins anew
 
 void replace_descriptor(int fd) {
   const os::UniqueFd null = os::open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -102,7 +103,10 @@ bool Monitor::bring_up() {
   }
   ids_ = engine::enter_shared_user_namespace(plan_.containers.paths(), plan_.user_namespace_of);
   const Note note = [this](const std::string& line) { clients_.send(*first_client_, message(kNote, line)); };
-  if (!ids_.reason.empty()) note(ids_.hint.empty() ? ids_.reason : ids_.reason + " (" + ids_.hint + ")");
+  // Once: it stays true until somebody changes the machine, and scripts want a quiet standard error.
+  if (!ids_.reason.empty() && plan_.containers.paths().first_time("one-id")) {
+    note(ids_.hint.empty() ? ids_.reason : ids_.reason + " (" + ids_.hint + ")");
+  }
 
   os::UniqueFd root = mount_root(plan_, ids_);
   const bool is_new = plan_.spec.has_value();
@@ -158,12 +162,19 @@ void Monitor::fail(const std::exception& error) {
   run_.reset();
   stdio_.reset();
   try {
-    if (!published_) {
-      plan_.containers.remove(plan_.container, "");  // the name may be another's
-    } else if (plan_.record.auto_remove) {
-      plan_.containers.remove(plan_.container, plan_.record.name);
+    // One that was made for this run and never ran leaves nothing, so that the same command works once its mistake is
+    // mended. One that was there before stays, and tells of the failure.
+    const bool is_new = plan_.spec.has_value();
+    if (is_new || plan_.record.auto_remove) {
+      plan_.containers.remove(plan_.container, published_ ? plan_.record.name : "");  // else it may be another's
+      engine::remove_volumes(plan_.containers, plan_.record);
+    } else {
+      last_exit_.exit_code = failure.exit_code;
+      last_exit_.error = failure.text;
+      last_exit_.started = kNever;
+      last_exit_.finished = format_rfc3339(now());
+      plan_.container.write_exit(last_exit_);
     }
-    if (!published_ || plan_.record.auto_remove) engine::remove_volumes(plan_.containers, plan_.record);
   } catch (const std::exception& second) {
     log::warn(escape_control(second.what()));
   }
