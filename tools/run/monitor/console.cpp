@@ -1,5 +1,6 @@
 #include "tools/run/monitor/console.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -7,13 +8,18 @@
 #include "libcommon/os/socket.h"
 
 namespace proa::monitor {
+namespace {
 
-ConsoleListener::ConsoleListener(const os::Path& directory) : path_(os::join(directory, "console")) {
-  const os::UniqueFd dir = os::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  listener_ = os::listen_at(dir.get(), "console", 0600, SOCK_STREAM);
-}
+constexpr const char* kName = "console";
 
-ConsoleListener::~ConsoleListener() { ::unlink(path_.c_str()); }
+}  // namespace
+
+ConsoleListener::ConsoleListener(const os::Path& directory)
+    : directory_(os::open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC)),
+      path_(fmt::format("/proc/{}/fd/{}/{}", ::getpid(), directory_.get(), kName)),
+      listener_(os::listen_at(directory_.get(), kName, 0600, SOCK_STREAM)) {}
+
+ConsoleListener::~ConsoleListener() { ::unlinkat(directory_.get(), kName, 0); }
 
 os::UniqueFd ConsoleListener::receive() {
   // The runtime has returned, so its connection waits here.

@@ -13,10 +13,12 @@ class ConsoleListener {
   ConsoleListener(const ConsoleListener&) = delete;
   ConsoleListener& operator=(const ConsoleListener&) = delete;
 
+  // Short whatever the directory is called, since an address has 107 bytes; true as long as this object lives.
   const os::Path& path() const { return path_; }
   os::UniqueFd receive();
 
  private:
+  os::UniqueFd directory_;
   os::Path path_;
   os::UniqueFd listener_;
 };

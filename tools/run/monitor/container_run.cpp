@@ -12,6 +12,7 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/network/mode.h"
+#include "libcommon/os/file.h"
 #include "libcommon/os/mount.h"
 #include "libcommon/os/namespaces.h"
 #include "libcommon/os/pidfd.h"
@@ -31,10 +32,12 @@ ContainerRun::ContainerRun(const MonitorPlan& plan, const os::UserNamespacePlan&
     if (place != nullptr) {
       cgroup_ = runtime::make_cgroup(*place, spec.linux_.resources.value_or(oci::RuntimeResources{}));
     }
+    const auto networked = make_network(spec);
+    const oci::RuntimeSpec& placed = networked ? *networked : spec;
     if (plan.record.runtime.empty()) {
-      launch_builtin(spec, std::move(root_mount), ends);
+      launch_builtin(placed, std::move(root_mount), ends);
     } else {
-      launch_external(std::move(root_mount), ends);
+      launch_external(placed, std::move(root_mount), ends);
     }
   } catch (...) {
     release();
@@ -81,21 +84,34 @@ void ContainerRun::start_network(pid_t pid) {
   pasta_.emplace(network::Pasta::start(std::move(*request), netns.get()));
 }
 
+std::optional<oci::RuntimeSpec> ContainerRun::make_network(const oci::RuntimeSpec& wanted) {
+  auto network = network_request();
+  if (!network || ids_.mode != os::IdMode::Root) return std::nullopt;
+  auto [pasta, space] = network::Pasta::start_with_namespace(std::move(*network));
+  pasta_.emplace(std::move(pasta));
+  made_network_ = std::move(space);
+  oci::RuntimeSpec spec = wanted;
+  for (auto& one : spec.linux_.namespaces) {
+    // By our number: another runtime opens it from a process of its own.
+    if (one.type == "network") one.path = fmt::format("/proc/{}/fd/{}", ::getpid(), made_network_.get());
+  }
+  return spec;
+}
+
+os::Path ContainerRun::write_runtime_bundle(oci::RuntimeSpec spec) const {
+  spec.root_path = plan_.container.file("bundle/rootfs");
+  os::Path bundle = os::join(run_dir_, "bundle");
+  os::make_dirs(bundle);
+  const os::Path file = os::join(bundle, "config.json");
+  const auto fd = os::open(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  os::write_all(fd.get(), spec.encode(), file);
+  return bundle;
+}
+
 void ContainerRun::launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd root_mount,
                                   const std::array<int, 3>& ends) {
-  oci::RuntimeSpec joined;
   runtime::LaunchRequest request;
   request.spec = &spec;
-  if (auto network = network_request(); network && ids_.mode == os::IdMode::Root) {
-    auto [pasta, space] = network::Pasta::start_with_namespace(std::move(*network));
-    pasta_.emplace(std::move(pasta));
-    made_network_ = std::move(space);
-    joined = spec;
-    for (auto& one : joined.linux_.namespaces) {
-      if (one.type == "network") one.path = os::fd_path(made_network_.get());
-    }
-    request.spec = &joined;
-  }
   request.bundle = plan_.container.file("bundle");
   request.root_mount = root_mount.get();
   request.id = plan_.record.id;
@@ -120,17 +136,14 @@ void ContainerRun::launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd roo
   pidfd_ = os::UniqueFd(::fcntl(launched_->pidfd(), F_DUPFD_CLOEXEC, 3));
 }
 
-void ContainerRun::launch_external(os::UniqueFd root_mount, const std::array<int, 3>& ends) {
-  if (ids_.mode == os::IdMode::Root && network_request()) {
-    throw Error(ErrorCode::Unsupported, "as root, --runtime goes with --network none or host only",
-                "leave out --runtime, or run it as an ordinary user");
-  }
+void ContainerRun::launch_external(const oci::RuntimeSpec& spec, os::UniqueFd root_mount,
+                                   const std::array<int, 3>& ends) {
   external_.emplace(plan_.record.runtime, os::join(run_dir_, "runtime"));
   const os::Path rootfs = plan_.container.file("bundle/rootfs");
   os::attach_mount(root_mount.get(), os::open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC).get(), rootfs);
   runtime::ExternalRuntime::CreateOptions options;
   options.id = plan_.record.id;
-  options.bundle = plan_.container.file("bundle");
+  options.bundle = write_runtime_bundle(spec);
   options.pid_file = os::join(run_dir_, "pid");
   options.stdio = ends;
   std::optional<ConsoleListener> console;

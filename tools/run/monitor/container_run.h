@@ -35,7 +35,11 @@ class ContainerRun {
 
  private:
   void launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd root_mount, const std::array<int, 3>& ends);
-  void launch_external(os::UniqueFd root_mount, const std::array<int, 3>& ends);
+  void launch_external(const oci::RuntimeSpec& spec, os::UniqueFd root_mount, const std::array<int, 3>& ends);
+  // The bundle for another runtime, with the namespaces as they are at this moment. Returns its folder.
+  os::Path write_runtime_bundle(oci::RuntimeSpec spec) const;
+  // For real root: the network comes first, and the container joins it. nullopt: it is made for the container later.
+  std::optional<oci::RuntimeSpec> make_network(const oci::RuntimeSpec& wanted);
   void release() noexcept;
   std::optional<network::PastaRequest> network_request() const;
   void start_network(pid_t pid);
