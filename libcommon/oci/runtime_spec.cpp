@@ -228,6 +228,13 @@ RuntimeProcess RuntimeProcess::parse(std::string_view json) {
   });
 }
 
+RuntimeResources RuntimeResources::parse(std::string_view json) {
+  return as_argument([&] {
+    auto document = parse_json(json, "resources", kMaxRuntimeSpecSize);
+    return parse_resources(JsonObject(document, "resources"));
+  });
+}
+
 RuntimeSpec RuntimeSpec::parse(std::string_view json) {
   return as_argument([&] {
     auto document = parse_json(json, "config.json", kMaxRuntimeSpecSize);

@@ -110,6 +110,8 @@ struct RuntimeResources {
   std::optional<std::uint16_t> block_io_weight;
   std::map<std::string, std::string> unified;
   bool operator==(const RuntimeResources&) const = default;
+
+  static RuntimeResources parse(std::string_view json);  // the object by itself; throws InvalidArgument
 };
 
 struct SeccompArgument {

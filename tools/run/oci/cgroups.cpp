@@ -85,6 +85,7 @@ std::string make_scope(const std::string& asked, const os::SystemdManager& manag
 }  // namespace
 
 std::string make_group(const std::string& id, const proa::oci::RuntimeSpec& spec) {
+  if (globals().no_cgroups) return {};
   auto resources = spec.linux_.resources.value_or(proa::oci::RuntimeResources{});
   auto settings = runtime::cgroup_settings(resources);
   auto facts = os::gather_cgroup_facts();

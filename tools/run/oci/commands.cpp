@@ -17,6 +17,7 @@
 #include "tools/run/oci/lifecycle.h"
 #include "tools/run/oci/oci.h"
 #include "tools/run/oci/report.h"
+#include "tools/run/oci/update.h"
 
 namespace proa::run::oci {
 namespace {
@@ -145,6 +146,30 @@ cli::Command ps_command() {
       });
 }
 
+// runc spells --cpu-share, crun --cpu-shares.
+cli::Command update_command() {
+  return cli::command<UpdateOptions>("update", "change the limits of a container")
+      .value("resources,r", &UpdateOptions::resources, "file with the limits as JSON, - for standard input", "FILE",
+             cli::Complete::File)
+      .value("memory", &UpdateOptions::memory, "limit of memory", "SIZE")
+      .value("memory-reservation", &UpdateOptions::memory_reservation, "memory that is kept when it gets short", "SIZE")
+      .value("memory-swap", &UpdateOptions::memory_swap, "limit of memory and swap together", "SIZE")
+      .value("cpu-share", &UpdateOptions::cpu_shares, "weight against others", "NUMBER")
+      .value("cpu-shares", &UpdateOptions::cpu_shares, "the same", "NUMBER")
+      .hide_last()
+      .value("cpu-quota", &UpdateOptions::cpu_quota, "time in each period in microseconds", "NUMBER")
+      .value("cpu-period", &UpdateOptions::cpu_period, "period in microseconds", "NUMBER")
+      .value("cpuset-cpus", &UpdateOptions::cpuset_cpus, "processors to run on", "LIST")
+      .value("cpuset-mems", &UpdateOptions::cpuset_mems, "memory nodes to use", "LIST")
+      .value("pids-limit", &UpdateOptions::pids_limit, "largest number of processes", "NUMBER")
+      .value("blkio-weight", &UpdateOptions::blkio_weight, "weight of block I/O", "NUMBER")
+      .positionals("ID", &UpdateOptions::words, 1, 1)
+      .runs([](cli::Context&, const UpdateOptions& options) {
+        update(options);
+        return 0;
+      });
+}
+
 cli::Command spec_command() {
   return cli::command<SimpleFlags>("spec", "write a config.json to start from")
       .value("bundle,b", &SimpleFlags::bundle, "folder for it", "DIR", cli::Complete::Directory)
@@ -207,6 +232,7 @@ std::vector<cli::Command> verbs() {
   list.push_back(ps_command());
   list.push_back(simple("pause", "stop all processes of a container", [](const std::string& id) { pause(id, true); }));
   list.push_back(simple("resume", "let a paused container go on", [](const std::string& id) { pause(id, false); }));
+  list.push_back(update_command());
   list.push_back(spec_command());
   list.push_back(features_command());
   for (auto& command : list) add_logging(command);
@@ -235,7 +261,9 @@ std::vector<char*> take_globals(int argc, char** argv, int first) {
     } else if (name == "--systemd-cgroup") {
       options.systemd_cgroup = true;
     } else if (name == "--cgroup-manager") {
-      options.systemd_cgroup = value() == "systemd";
+      const std::string manager = value();
+      options.systemd_cgroup = manager == "systemd";
+      options.no_cgroups = manager == "disabled";
     } else if (name == "--rootless" || name == "--criu") {
       if (!assigned && at + 1 < argc && argv[at + 1][0] != '-' && name == "--criu") ++at;
     } else {

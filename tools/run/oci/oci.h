@@ -22,6 +22,7 @@ struct Globals {
   std::string log;   // file for errors
   bool log_json = false;
   bool systemd_cgroup = false;
+  bool no_cgroups = false;  // --cgroup-manager=disabled, as podman asks for with --cgroups=disabled
 };
 Globals& globals();
 
