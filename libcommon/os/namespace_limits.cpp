@@ -86,7 +86,7 @@ Error not_permitted(int error, const NamespaceLimits& limits) {
                      "start the outer container with a seccomp profile that allows unshare and clone");
   }
   return forbidden("the kernel says \"Operation not permitted\"",
-                   "a security module or an outer container may forbid them; root needs none");
+                   "a security module, a chroot or an outer container may forbid them; root needs none");
 }
 
 }  // namespace
