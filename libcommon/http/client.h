@@ -69,6 +69,7 @@ struct ClientOptions {
   Tls tls;
   Timeouts timeouts;
   std::string user_agent;
+  std::string unix_socket = {};  // not empty: every request goes there, whatever host its URL names
 };
 
 // Why a request got no answer. Code Unavailable (Cancelled when stopped, LimitExceeded for a header block above 64

@@ -143,7 +143,11 @@ void set_common_options(void* easy, const ClientOptions& options, const Url& url
   check(curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeouts.connect.count())));
   if (!options.user_agent.empty()) check(curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str()));
   if (url.scheme == "https") set_tls(easy, options.tls);
-  set_proxy(easy, url);
+  if (options.unix_socket.empty()) {
+    set_proxy(easy, url);
+  } else {
+    check(curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str()));
+  }
 }
 
 void throw_transfer_error(int code, long os_error, const char* detail, const std::string& method, const Url& url) {

@@ -9,6 +9,7 @@
 #include "libcommon/transport/json.h"
 #include "libcommon/transport/open.h"
 #include "libcommon/transport/transport.h"
+#include "libcommon/transport/tree_writer.h"
 
 namespace proa::transport {
 
@@ -23,6 +24,7 @@ std::unique_ptr<ImageSource> make_docker_archive_source(std::shared_ptr<const Fi
 class DockerArchive {
  public:
   explicit DockerArchive(const std::string& path);
+  explicit DockerArchive(TakeArchive take);
   ~DockerArchive();
   // Its commit() only adds the image to the list. Must not outlive the archive. One at a time.
   std::unique_ptr<ImageDestination> add_image(std::vector<oci::Reference> tags);

@@ -7,7 +7,6 @@
 #include "libcommon/oci/media_types.h"
 #include "libcommon/os/file.h"
 #include "libcommon/transport/docker_archive.h"
-#include "libcommon/transport/tree_writer.h"
 
 namespace proa::transport {
 
@@ -116,6 +115,10 @@ DockerArchive::DockerArchive(const std::string& path) : state_(std::make_shared<
   state_->path = path;
   state_->writer = make_tar_writer(path);
 }
+DockerArchive::DockerArchive(TakeArchive take) : state_(std::make_shared<State>()) {
+  state_->path = "-";
+  state_->writer = make_tar_writer(std::move(take));
+}
 DockerArchive::~DockerArchive() = default;
 
 std::unique_ptr<ImageDestination> DockerArchive::add_image(std::vector<oci::Reference> tags) {
@@ -130,7 +133,7 @@ void DockerArchive::commit() {
 
 std::unique_ptr<ImageDestination> open_docker_archive_destination(const ImageName& name, const OpenOptions& options) {
   if (name.index) throw Error(ErrorCode::InvalidArgument, fmt::format("{}: an index cannot be written to", name.str()));
-  const auto found = os::try_stat(name.path, AT_FDCWD, 0);
+  const auto found = name.path == "-" ? std::nullopt : os::try_stat(name.path, AT_FDCWD, 0);
   if (found && S_ISREG(found->st_mode) && found->st_size > 0) {
     throw Error(ErrorCode::InvalidArgument,
                 fmt::format("{}: docker-archive doesn't support modifying existing images", name.path),

@@ -16,13 +16,14 @@ struct KnownTransport {
   std::string_view word;
   Kind kind;
 };
-constexpr std::array<KnownTransport, 7> kTransports{{{"docker", Kind::Docker},
+constexpr std::array<KnownTransport, 8> kTransports{{{"docker", Kind::Docker},
                                                      {"oci", Kind::OciLayout},
                                                      {"oci-archive", Kind::OciArchive},
                                                      {"docker-archive", Kind::DockerArchive},
+                                                     {"docker-daemon", Kind::DockerDaemon},
                                                      {"dir", Kind::Dir},
                                                      {"storage", Kind::Storage},
-                                                     {"containers-storage", Kind::Storage}}};
+                                                     {"containers-storage", Kind::ContainersStorage}}};
 
 std::optional<Kind> kind_of(std::string_view word) {
   for (const auto& known : kTransports) {
@@ -106,7 +107,7 @@ void parse_docker_archive(ImageName& name, std::string_view rest) {
 
 void parse_storage(ImageName& name, std::string_view rest) {
   if (rest.starts_with("//")) rest.remove_prefix(2);
-  if (rest.starts_with('@') && is_hex(rest.substr(1))) {  // containers-storage:@ID
+  if (rest.starts_with('@') && is_hex(rest.substr(1))) {  // storage:@ID
     name.id = std::string(rest.substr(1));
     return;
   }
@@ -115,6 +116,29 @@ void parse_storage(ImageName& name, std::string_view rest) {
     return;
   }
   name.reference = oci::Reference::parse_normalized(rest).with_default_tag();
+}
+
+void parse_docker_daemon(ImageName& name, std::string_view rest) {
+  if (oci::Digest::try_parse(rest)) {
+    name.id = std::string(rest);
+    return;
+  }
+  name.reference = oci::Reference::parse_normalized(rest).with_default_tag();
+}
+
+// "[overlay@/path/to/storage+/run/dir:options]name": of what is in brackets only the root matters to a reader.
+void parse_containers_storage(ImageName& name, std::string_view rest) {
+  if (rest.starts_with('[')) {
+    const auto parts = cut(rest.substr(1), "]");
+    if (!parts) invalid(fmt::format("{}: the [ is not closed", escape_control(rest)));
+    auto place = parts->first;
+    rest = parts->second;
+    if (const auto driver = cut(place, "@")) place = driver->second;
+    name.path = std::string(place.substr(0, place.find_first_of("+:")));
+    if (!name.path.starts_with('/')) invalid(fmt::format("{}: the root of the storage is no absolute path", name.path));
+  }
+  parse_storage(name, rest);
+  if (name.reference) name.image = std::string(rest);
 }
 
 }  // namespace
@@ -142,7 +166,8 @@ ImageName ImageName::parse(std::string_view text) {
   if (!kind) {
     invalid(fmt::format("Invalid image name \"{}\", unknown transport \"{}\"", escape_control(text),
                         escape_control(parts->first)),
-            "transports are docker://, oci:, oci-archive:, docker-archive:, dir: and storage:");
+            "transports are docker://, oci:, oci-archive:, docker-archive:, docker-daemon:, dir:, storage: and "
+            "containers-storage:");
   }
   While parsing{[&] { return fmt::format("parsing image name \"{}\"", escape_control(text)); }};
   ImageName name{.kind = *kind, .path = {}, .image = {}, .index = {}, .reference = {}, .id = {}};
@@ -160,8 +185,14 @@ ImageName ImageName::parse(std::string_view text) {
     case Kind::Dir:
       name.path = parts->second.empty() ? "." : std::string(parts->second);
       break;
+    case Kind::DockerDaemon:
+      parse_docker_daemon(name, parts->second);
+      break;
     case Kind::Storage:
       parse_storage(name, parts->second);
+      break;
+    case Kind::ContainersStorage:
+      parse_containers_storage(name, parts->second);
       break;
   }
   return name;
@@ -175,7 +206,10 @@ std::string ImageName::str() const {
     case Kind::Dir:
       return text + path;
     case Kind::Storage:
+    case Kind::DockerDaemon:
       return text + (reference ? reference->str() : id);
+    case Kind::ContainersStorage:
+      return text + (path.empty() ? "" : fmt::format("[{}]", path)) + (reference ? image : id);
     case Kind::OciLayout:
     case Kind::OciArchive:
     case Kind::DockerArchive:

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include "libcommon/base/error.h"
+#include "libcommon/transport/containers_storage.h"
 #include "libcommon/transport/directory_image.h"
 #include "libcommon/transport/docker_archive.h"
+#include "libcommon/transport/docker_daemon.h"
 #include "libcommon/transport/layout.h"
 #include "libcommon/transport/storage.h"
 
@@ -19,8 +21,12 @@ std::unique_ptr<ImageSource> open_source(const ImageName& name, const OpenOption
       return open_layout_source(name, options);
     case Kind::DockerArchive:
       return open_docker_archive_source(name);
+    case Kind::DockerDaemon:
+      return open_docker_daemon_source(name, options);
     case Kind::Dir:
       return open_directory_source(name);
+    case Kind::ContainersStorage:
+      return open_containers_storage_source(name);
     case Kind::Storage:
       break;
   }
@@ -36,8 +42,13 @@ std::unique_ptr<ImageDestination> open_destination(const ImageName& name, const 
       return open_layout_destination(name, options);
     case Kind::DockerArchive:
       return open_docker_archive_destination(name, options);
+    case Kind::DockerDaemon:
+      return open_docker_daemon_destination(name, options);
     case Kind::Dir:
       return open_directory_destination(name, options);
+    case Kind::ContainersStorage:
+      throw Error(ErrorCode::Unsupported, fmt::format("{}: the storage of podman is only read", name.str()),
+                  "write an archive and have podman load it: docker-archive:FILE, then podman load -i FILE");
     case Kind::Storage:
       break;
   }

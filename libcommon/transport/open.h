@@ -26,6 +26,7 @@ struct OpenOptions {
   bool accept_uncompressed = false;             // oci destination: --dest-oci-accept-uncompressed-layers
   bool dir_compress = false;                    // dir destination: --dest-compress
   bool dir_decompress = false;                  // --dest-decompress
+  std::string daemon_host;                      // docker-daemon: --src-daemon-host, --dest-daemon-host; may be empty
   std::function<const store::Store&()> store;   // asked for only when a name is in the store
   os::IdMode id_mode = os::IdMode::Root;        // storage destination: how owners of files are kept
 };

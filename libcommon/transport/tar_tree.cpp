@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "libcommon/archive/archive_reader.h"
 #include "libcommon/base/error.h"
@@ -42,7 +44,13 @@ std::unique_ptr<FileTree> open_tar_tree(os::UniqueFd file, const std::string& na
 }
 
 std::unique_ptr<FileTree> open_tar_tree(const std::string& path) {
-  return open_tar_tree(os::open(path, O_RDONLY), path);
+  if (path != "-") return open_tar_tree(os::open(path, O_RDONLY), path);
+  if (::isatty(STDIN_FILENO) == 1) {
+    throw Error(ErrorCode::InvalidArgument, "cannot read an archive from a terminal", "redirect standard input");
+  }
+  os::UniqueFd input(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+  if (!input.valid()) throw system_error("duplicate standard input");
+  return open_tar_tree(std::move(input), "standard input");
 }
 
 }  // namespace proa::transport

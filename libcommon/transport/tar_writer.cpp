@@ -91,6 +91,8 @@ class TarWriter final : public TreeWriter {
     file_ = os::open(temporary_, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
   }
 
+  explicit TarWriter(TakeArchive take) : take_(std::move(take)), path_("the archive"), file_(nameless_temp_file()) {}
+
   ~TarWriter() override {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
   }
@@ -138,6 +140,11 @@ class TarWriter final : public TreeWriter {
   void commit() override {
     append(std::string(2 * sizeof(Block), '\0'));
     if (::ftruncate(file_.get(), static_cast<off_t>(at_)) != 0) throw system_error(fmt::format("truncate {}", path_));
+    if (take_) {
+      if (::lseek(file_.get(), 0, SEEK_SET) != 0) throw system_error("seek in a temporary file");
+      take_(std::move(file_), at_);
+      return;
+    }
     if (direct_) {
       copy_out();
       return;
@@ -228,6 +235,7 @@ class TarWriter final : public TreeWriter {
     io::copy(source, sink);
   }
 
+  TakeArchive take_;
   std::string path_, folder_, base_;
   bool direct_ = false;
   os::UniqueFd file_;
@@ -239,6 +247,10 @@ class TarWriter final : public TreeWriter {
 
 }  // namespace
 
-std::unique_ptr<TreeWriter> make_tar_writer(const std::string& path) { return std::make_unique<TarWriter>(path); }
+std::unique_ptr<TreeWriter> make_tar_writer(const std::string& path) {
+  return std::make_unique<TarWriter>(path == "-" ? "/dev/stdout" : path);
+}
+
+std::unique_ptr<TreeWriter> make_tar_writer(TakeArchive take) { return std::make_unique<TarWriter>(std::move(take)); }
 
 }  // namespace proa::transport

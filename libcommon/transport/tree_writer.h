@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "libcommon/os/unique_fd.h"
 #include "libcommon/transport/transport.h"
 
 namespace proa::transport {
@@ -38,5 +39,8 @@ std::unique_ptr<TreeWriter> make_directory_writer(const std::string& path);
 // Replaces the file at `path` in commit(). What is no regular file (a pipe, /dev/stdout) gets the whole archive in
 // commit().
 std::unique_ptr<TreeWriter> make_tar_writer(const std::string& path);
+// The whole archive is handed over in commit(), as a nameless file at its beginning.
+using TakeArchive = std::function<void(os::UniqueFd archive, std::uint64_t size)>;
+std::unique_ptr<TreeWriter> make_tar_writer(TakeArchive take);
 
 }  // namespace proa::transport

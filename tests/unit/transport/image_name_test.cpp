@@ -29,7 +29,16 @@ TEST(ImageName, ReadsWhatSkopeoReads) {
   EXPECT_EQ(ImageName::parse("docker-archive:x.tar").reference, std::nullopt);
   EXPECT_EQ(ImageName::parse("docker-archive:x.tar:app").reference->str(), "docker.io/library/app:latest");
   EXPECT_EQ(ImageName::parse("docker-archive:x.tar:@1").index, 1U);
-  EXPECT_EQ(ImageName::parse("containers-storage:app").str(), "storage:docker.io/library/app:latest");
+  EXPECT_EQ(ImageName::parse("storage:app").str(), "storage:docker.io/library/app:latest");
+  EXPECT_EQ(ImageName::parse("containers-storage:app").str(), "containers-storage:app");
+  const auto placed = ImageName::parse("containers-storage:[overlay@/srv/images+/run/x:option=1]localhost/app:2");
+  EXPECT_EQ(placed.path, "/srv/images");
+  EXPECT_EQ(placed.reference->str(), "localhost/app:2");
+  EXPECT_EQ(ImageName::parse("containers-storage:[/srv]@0123abcd").id, "0123abcd");
+  EXPECT_EQ(ImageName::parse("docker-daemon:app:1").reference->str(), "docker.io/library/app:1");
+  const std::string id = "sha256:" + std::string(64, 'a');
+  EXPECT_EQ(ImageName::parse("docker-daemon:" + id).id, id);
+  EXPECT_EQ(ImageName::parse("docker-archive:-:app").path, "-");
   EXPECT_EQ(ImageName::parse("storage:@0123abc").id, "0123abc");
 }
 
