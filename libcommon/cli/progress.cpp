@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "libcommon/base/bytes.h"
+#include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/table.h"
 
@@ -61,6 +63,16 @@ Progress::Mode Progress::detect(bool quiet) {
   return capable && ::isatty(2) ? Mode::Bars : Mode::Lines;
 }
 
+Progress::Mode Progress::parse(const std::string& word) {
+  if (word.empty() || word == "auto") return detect(false);
+  if (word == "tty") return Mode::Bars;
+  if (word == "plain") return Mode::Lines;
+  if (word == "json" || word == "rawjson") return Mode::Json;
+  if (word == "none" || word == "quiet") return Mode::Silent;
+  throw Error(ErrorCode::InvalidArgument, fmt::format("unknown kind of progress \"{}\"", escape_control(word)),
+              "choose auto, tty, plain, json or none");
+}
+
 Progress::Progress(Mode mode, int fd) : mode_(mode), fd_(fd) {}
 
 Progress::~Progress() {
@@ -78,6 +90,10 @@ ProgressItem& Progress::add(std::string name, std::optional<std::uint64_t> total
 void Progress::note(std::string line) {
   std::lock_guard hold(lock_);
   if (mode_ == Mode::Silent) return;
+  if (mode_ == Mode::Json)
+    return write(nlohmann::json{{"status", "note"}, {"message", line}}.dump(-1, ' ', false,
+                                                                            nlohmann::json::error_handler_t::replace) +
+                 "\n");
   std::string text;
   // Over the bars, which draw() then puts below again.
   if (drawn_ > 0) text = fmt::format("\x1b[{}A\x1b[J", drawn_);
@@ -86,12 +102,39 @@ void Progress::note(std::string line) {
   if (mode_ == Mode::Bars) draw();
 }
 
+void Progress::object(const std::string& json) {
+  std::lock_guard hold(lock_);
+  if (mode_ == Mode::Json) write(json + "\n");
+}
+
+// {"id":"Copying blob 0123456789ab","status":"copying","current":1024,"total":4096}
+std::string Progress::json_of(const ProgressItem& item) {
+  const std::uint64_t bytes = item.bytes_;
+  nlohmann::ordered_json json = {{"id", item.name_},
+                                 {"status", item.finished_ || !item.status_.empty() ? item.status_ : "copying"},
+                                 {"current", bytes}};
+  if (item.total_) json["total"] = *item.total_;
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+void Progress::tell_json() {
+  std::string text;
+  for (auto& item : items_) {
+    const std::uint64_t bytes = item.bytes_;
+    if (item.finished_ || bytes == item.told_) continue;
+    item.told_ = bytes;
+    text += json_of(item);
+  }
+  write(text);
+}
+
 void Progress::item_finished(ProgressItem& item, std::string status) {
   std::lock_guard hold(lock_);
   if (item.finished_) return;
   item.finished_ = true;
   item.status_ = std::move(status);
   if (mode_ == Mode::Bars) draw();
+  if (mode_ == Mode::Json) write(json_of(item));
   if (mode_ != Mode::Lines) return;
   std::uint64_t bytes = item.bytes_;
   std::string size = bytes == 0 ? "" : fmt::format(" ({})", human_size(static_cast<double>(bytes), 3));
@@ -99,12 +142,12 @@ void Progress::item_finished(ProgressItem& item, std::string status) {
 }
 
 void Progress::maybe_draw() {
-  if (mode_ != Mode::Bars) return;
+  if (mode_ != Mode::Bars && mode_ != Mode::Json) return;
   std::int64_t now = nanoseconds_now();
   std::int64_t due = next_draw_;
   if (now < due || !next_draw_.compare_exchange_strong(due, now + kDrawInterval)) return;
   std::lock_guard hold(lock_);
-  draw();
+  mode_ == Mode::Json ? tell_json() : draw();
 }
 
 // Finished parts scroll up and stay; those under way are drawn over.

@@ -1,5 +1,5 @@
-// What a transfer tells the user while it runs: bars on a terminal, a line for each finished part elsewhere, always on
-// stderr.
+// What a transfer tells the user while it runs: bars on a terminal, a line for each finished part elsewhere, or JSON
+// for programs; always on stderr.
 #pragma once
 
 #include <atomic>
@@ -40,14 +40,17 @@ class ProgressItem {
   std::chrono::steady_clock::time_point started_;
   std::string status_;  // with the owner's lock
   bool finished_ = false;
+  std::uint64_t told_ = 0;  // Json: what the last object said
 };
 
 class Progress {
  public:
-  enum class Mode { Bars, Lines, Silent };
+  enum class Mode { Bars, Lines, Json, Silent };
   // Bars when stderr is a terminal that can move its cursor (TERM set and not "dumb"), else Lines; Silent when told to
   // be quiet.
   static Mode detect(bool quiet);
+  // What --progress says: auto, tty, plain, json or none. InvalidArgument for other words.
+  static Mode parse(const std::string& word);
 
   explicit Progress(Mode mode, int fd = 2);
   Progress(const Progress&) = delete;
@@ -58,12 +61,17 @@ class Progress {
   ProgressItem& add(std::string name, std::optional<std::uint64_t> total = std::nullopt);
   // A line above the bars: "Copying config sha256:...".
   void note(std::string line);
+  // Json mode: one object, as a line. Nothing in the others.
+  void object(const std::string& json);
+  Mode mode() const { return mode_; }
 
  private:
   friend class ProgressItem;
 
   void maybe_draw();
   void draw();  // with the lock
+  void tell_json();
+  static std::string json_of(const ProgressItem& item);
   void write(const std::string& text) const;
   std::string bar_of(const ProgressItem& item, std::size_t width, std::size_t name_width) const;
   void item_finished(ProgressItem& item, std::string status);

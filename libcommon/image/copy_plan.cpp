@@ -144,10 +144,12 @@ class Planner {
     }
     if (options_.preserve_digests) return;
     const bool compresses = destination_.layers == LayerCompression::Compress || options_.force_compression;
-    if (present == Compression::None) {
+    if (options_.compression == Compression::None) {
+      if (compresses && present != Compression::None)
+        set(LayerAction::Decompress, Compression::None, "uncompressed layers were asked for");
+    } else if (present == Compression::None) {
       if (compresses) set(LayerAction::Compress, format_for_new(), "layers are compressed on the way");
-    } else if (compresses && options_.compression && *options_.compression != present &&
-               *options_.compression != Compression::None) {
+    } else if (compresses && options_.compression && *options_.compression != present) {
       set(LayerAction::Recompress, format_for_new(), "another compression was asked for");
     }
   }

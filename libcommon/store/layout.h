@@ -20,6 +20,7 @@ inline const os::Path kIndex = "images/index.json";
 inline const os::Path kOciLayout = "images/oci-layout";
 inline const os::Path kBlobs = "images/blobs";
 inline const os::Path kLayers = "layers";
+inline const os::Path kLists = "lists";
 inline const os::Path kStaging = "staging";
 inline const os::Path kTrash = "trash";
 inline const os::Path kLeases = "leases";

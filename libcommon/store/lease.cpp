@@ -133,6 +133,17 @@ std::vector<std::string> uses_of(const Store& store, const StoredImage& image) {
   return ids;
 }
 
+std::map<oci::Digest, std::size_t> count_uses(const Store& store) {
+  std::map<oci::Digest, std::size_t> counts;
+  os::Dir uses = os::Dir::open(layout::kUses, store.fd());
+  for (const std::string& id : os::list_dir(uses.fd(), uses.name())) {
+    auto info = os::try_stat(id, uses.fd());
+    if (!info || !S_ISLNK(info->st_mode)) continue;
+    if (auto digest = oci::Digest::try_parse(os::read_link(id, uses.fd()))) ++counts[*digest];
+  }
+  return counts;
+}
+
 bool lease_is_live(const Store& store, const std::string& id) {
   auto fd = os::try_open(os::join(layout::kLeases, id), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, store.fd());
   if (!fd) return false;

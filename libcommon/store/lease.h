@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,5 +53,7 @@ void add_use(const Store& store, std::string_view container_id, const StoredImag
 void remove_use(const Store& store, std::string_view container_id);  // absent is fine
 // Ids of the containers that use the image.
 std::vector<std::string> uses_of(const Store& store, const StoredImage& image);
+// How many containers use each manifest: one look for a list of many images.
+std::map<oci::Digest, std::size_t> count_uses(const Store& store);
 
 }  // namespace proa::store

@@ -172,6 +172,9 @@ class ContainersStorageSource final : public ImageSource {
 
   std::string name() const override { return name_; }
   bool manifest_is_original() const override { return false; }
+  config::PolicyScope policy_scope() const override {
+    return {.transport = "containers-storage", .identity = {}, .namespaces = {}};
+  }
 
  protected:
   ManifestBytes read_manifest(const std::optional<oci::Digest>& instance, std::stop_token) const override {

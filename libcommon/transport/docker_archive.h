@@ -17,8 +17,9 @@ std::vector<ArchiveItem> read_archive_items(const FileTree& tree);
 
 std::unique_ptr<ImageSource> open_docker_archive_source(const ImageName& name);
 // One image of an archive that is open already. Its manifest is made up here: Docker schema 2 with plain layers.
+// `transport`: what policy.json calls the place it came from.
 std::unique_ptr<ImageSource> make_docker_archive_source(std::shared_ptr<const FileTree> tree, const ArchiveItem& item,
-                                                        std::string name);
+                                                        std::string name, std::string transport = "docker-archive");
 
 // Several images in one archive, which replaces the file in commit().
 class DockerArchive {

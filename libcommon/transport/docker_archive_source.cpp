@@ -19,8 +19,9 @@ std::optional<oci::Digest> digest_in_name(std::string_view file) {
 
 class DockerArchiveSource final : public ImageSource {
  public:
-  DockerArchiveSource(std::shared_ptr<const FileTree> tree, const ArchiveItem& item, std::string name)
-      : tree_(std::move(tree)), name_(std::move(name)) {
+  DockerArchiveSource(std::shared_ptr<const FileTree> tree, const ArchiveItem& item, std::string name,
+                      std::string transport)
+      : tree_(std::move(tree)), name_(std::move(name)), transport_(std::move(transport)) {
     While reading{[&] { return fmt::format("reading {}", escape_control(name_)); }};
     config_ = tree_->read(item.config, oci::kMaxConfigSize);
     const auto config_digest = io::digest_of(config_);
@@ -53,7 +54,7 @@ class DockerArchiveSource final : public ImageSource {
 
   // As containers-policy.json(5) has it: no scopes, the file may hold anything.
   config::PolicyScope policy_scope() const override {
-    return {.transport = "docker-archive", .identity = {}, .namespaces = {}};
+    return {.transport = transport_, .identity = {}, .namespaces = {}};
   }
 
  protected:
@@ -93,7 +94,7 @@ class DockerArchiveSource final : public ImageSource {
   }
 
   std::shared_ptr<const FileTree> tree_;
-  std::string name_;
+  std::string name_, transport_;
   std::string config_;
   oci::Manifest manifest_{.media_type = {},
                           .config = descriptor("", io::digest_of(""), 0),
@@ -153,8 +154,8 @@ std::unique_ptr<ImageSource> open_docker_archive_source(const ImageName& name) {
 }
 
 std::unique_ptr<ImageSource> make_docker_archive_source(std::shared_ptr<const FileTree> tree, const ArchiveItem& item,
-                                                        std::string name) {
-  return std::make_unique<DockerArchiveSource>(std::move(tree), item, std::move(name));
+                                                        std::string name, std::string transport) {
+  return std::make_unique<DockerArchiveSource>(std::move(tree), item, std::move(name), std::move(transport));
 }
 
 }  // namespace proa::transport

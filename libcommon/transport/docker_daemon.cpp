@@ -176,7 +176,7 @@ std::unique_ptr<ImageSource> open_docker_daemon_source(const ImageName& name, co
   const auto items = read_archive_items(*tree);
   if (items.size() != 1)
     throw Error(ErrorCode::Corrupt, fmt::format("the engine sent {} images instead of one", items.size()));
-  return make_docker_archive_source(tree, items.front(), name.str());
+  return make_docker_archive_source(tree, items.front(), name.str(), "docker-daemon");
 }
 
 std::unique_ptr<ImageDestination> open_docker_daemon_destination(const ImageName& name, const OpenOptions& options) {

@@ -111,7 +111,9 @@ std::unique_ptr<ImageSource> open_layout_source(const ImageName& name, const Ope
   std::shared_ptr<const FileTree> shared;
   if (options.shared_blob_dir && name.kind == Kind::OciLayout) shared = open_directory_tree(*options.shared_blob_dir);
   auto image = choose_layout_image(read_layout_index(*tree), name.image, name.index, name.path);
-  auto scope = config::path_scope(std::string(kind_name(name.kind)), name.path);
+  // Standard input has no place that policy.json could name.
+  config::PolicyScope scope{.transport = std::string(kind_name(name.kind)), .identity = {}, .namespaces = {}};
+  if (name.path != "-") scope = config::path_scope(scope.transport, name.path);
   return std::make_unique<LayoutSource>(std::move(tree), std::move(shared), std::move(image), name.str(),
                                         std::move(scope));
 }

@@ -5,11 +5,13 @@ namespace proa::copy {
 namespace {
 
 cli::Command image_group() {
-  return cli::group(
-      "image", "Manage images",
-      {image_exists_command(), history_command(), import_command(), image_inspect_command(), load_command(),
-       images_command("ls"), image_prune_command(), pull_command(), push_command(), rmi_command("rm"), save_command(),
-       image_sign_command(), tag_command(), image_tree_command(), image_trust_group(), untag_command()});
+  return cli::group("image", "Manage images",
+                    {image_diff_command(),    image_exists_command(), history_command(),    import_command(),
+                     image_inspect_command(), load_command(),         images_command("ls"), image_mount_command(),
+                     image_prune_command(),   pull_command(),         push_command(),       rmi_command("rm"),
+                     save_command(),          image_scp_command(),    image_sign_command(), search_command(),
+                     tag_command(),           image_tree_command(),   image_trust_group(),  image_unmount_command(),
+                     untag_command()});
 }
 
 }  // namespace
@@ -29,14 +31,17 @@ std::vector<cli::Command> commands() {
           load_command(),
           login_command(),
           logout_command(),
+          manifest_group(),
           manifest_digest_command(),
           pull_command(),
           push_command(),
           rmi_command("rmi"),
           save_command(),
+          search_command(),
           store_check_command(),
           store_prune_command(),
           store_df_command(),
+          sync_command(),
           tag_command(),
           untag_command()};
 }

@@ -61,6 +61,7 @@ Json row_of(const StoredImage& image, const std::optional<oci::Reference>& name,
           {"UniqueSize", "N/A"},
           {"Containers", containers},
           {"Names", image.names},
+          {"History", join(image.names, ", ")},
           {"RepoTags", image.names},
           {"RepoDigests", image.repo_digests},
           {"ParentId", ""},
@@ -152,7 +153,9 @@ std::function<bool(const StoredImage&)> predicate(const store::Store& store, con
   }
   if (filter.key == "containers") {
     const bool wanted = cli::parse_bool(value);
-    return [&store, wanted](const StoredImage& image) { return !store::uses_of(store, image).empty() == wanted; };
+    return [uses = store::count_uses(store), wanted](const StoredImage& image) {
+      return uses.contains(image.manifest.digest) == wanted;
+    };
   }
   if (filter.key == "readonly" || filter.key == "intermediate") {
     const bool wanted = cli::parse_bool(value);
@@ -171,8 +174,10 @@ std::string ago(const std::optional<std::string>& rfc3339) {
 
 Json image_rows(const store::Store& store, const std::vector<StoredImage>& images, const RowOptions& options) {
   Json rows = Json::array();
+  const auto uses = store::count_uses(store);
   for (const auto& image : images) {
-    const auto containers = store::uses_of(store, image).size();
+    const auto used = uses.find(image.manifest.digest);
+    const auto containers = used == uses.end() ? 0 : used->second;
     for (const auto& name : image.names)
       rows.push_back(row_of(image, oci::Reference::parse_normalized(name), containers, options));
     if (image.names.empty()) {

@@ -13,8 +13,8 @@ LocalStore::LocalStore(Access access)
     : access_(access),
       paths_(config::find_paths()),
       places_(std::make_shared<registry::BlobPlaces>(os::join(paths_.cache, "blob-places"))) {
-  if (access != Access::Layers) return;
-  paths_.make();
+  if (access != Access::Layers && access != Access::Files) return;
+  if (access == Access::Layers) paths_.make();
   // Inside the user namespace we are uid 0; children have to find the same places.
   paths_.export_to_environment();
   const auto plan = os::enter_user_namespace(os::plan_user_namespace());
@@ -38,8 +38,8 @@ std::string LocalStore::owners() const {
 const store::Store& LocalStore::store() {
   if (!store_) {
     if (access_ == Access::Names) paths_.make();
-    store_ =
-        store::Store::open(paths_.data, access_ == Access::Read ? store::Store::Create::No : store::Store::Create::Yes);
+    const bool reads = access_ == Access::Read || access_ == Access::Files;
+    store_ = store::Store::open(paths_.data, reads ? store::Store::Create::No : store::Store::Create::Yes);
   }
   return *store_;
 }
@@ -49,13 +49,24 @@ const store::Store* LocalStore::if_present() {
   return store_ ? &*store_ : nullptr;
 }
 
+void require_platform(const store::StoredImage& image, const std::string& name, const std::string& platform) {
+  if (platform.empty()) return;
+  const auto wanted = oci::normalize(oci::Platform::parse(platform));
+  if (!image.manifest.platform || oci::match_rank(wanted, oci::normalize(*image.manifest.platform))) return;
+  throw Error(ErrorCode::InvalidArgument,
+              fmt::format("image {} was found, but its platform ({}) does not match the specified one ({})", name,
+                          image.manifest.platform->str(), wanted.str()),
+              fmt::format("proa pull --platform {} {}", wanted.str(), name));
+}
+
 void image_not_known(const std::string& name) {
   throw Error(ErrorCode::NotFound, fmt::format("{}: image not known", name),
               "`proa images` lists the images that are here");
 }
 
 std::optional<store::StoredImage> LocalStore::find(const std::string& name) {
-  const auto* present = access_ == Access::Read ? if_present() : &store();
+  const bool reads = access_ == Access::Read || access_ == Access::Files;
+  const auto* present = reads ? if_present() : &store();
   return present == nullptr ? std::nullopt : present->find(name);
 }
 

@@ -18,6 +18,7 @@ class LocalStore {
  public:
   enum class Access {
     Read,   // names and blobs
+    Files,  // the same, in the user namespace: what subordinate ids own can be read
     Names,  // changes index.json only
     Layers  // writes or removes files of layers: enters the user namespace, so it has to come before the first thread
   };
@@ -44,6 +45,9 @@ class LocalStore {
   os::IdMode id_mode_ = os::IdMode::Root;
   std::optional<store::Store> store_;
 };
+
+// For --platform on verbs that take an image as it is here: InvalidArgument when it is for another one. Empty: any.
+void require_platform(const store::StoredImage& image, const std::string& name, const std::string& platform);
 
 [[noreturn]] void image_not_known(const std::string& name);
 

@@ -1,26 +1,18 @@
-#include <algorithm>
-#include <string_view>
+#include <string>
+#include <vector>
 
 #include "tools/copy/commands.h"
-
-namespace {
-
-// The verbs that skopeo has end with its exit codes, the others with podman's.
-bool is_skopeo_verb(std::string_view verb) {
-  static constexpr std::string_view verbs[] = {
-      "copy",      "delete",          "generate-sigstore-key", "inspect",
-      "list-tags", "manifest-digest", "standalone-sign",       "standalone-verify"};
-  return std::find(std::begin(verbs), std::end(verbs), verb) != std::end(verbs);
-}
-
-}  // namespace
+#include "tools/copy/global_flags.h"
 
 int main(int argc, char** argv) {
   proa::cli::Program program;
   program.name = "proa-copy";
   program.summary = "Copy, inspect and manage container images";
   program.commands = proa::copy::commands();
-  const bool skopeo = argc > 1 && is_skopeo_verb(argv[1]);
-  program.usage_error = program.failure = skopeo ? 1 : 125;
-  return proa::cli::run_program(program, argc, argv);
+  std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  program.usage_error = program.failure = proa::copy::is_skopeo_verb(words) ? 1 : 125;
+  words = proa::copy::place_global_flags(words);
+  std::vector<char*> pointers = {argv[0]};
+  for (auto& word : words) pointers.push_back(word.data());
+  return proa::cli::run_program(program, static_cast<int>(pointers.size()), pointers.data());
 }

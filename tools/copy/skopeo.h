@@ -8,6 +8,7 @@
 #include "libcommon/cli/command.h"
 #include "libcommon/oci/platform.h"
 #include "libcommon/transport/docker.h"
+#include "tools/copy/refused.h"
 #include "tools/copy/registry_flags.h"
 
 namespace proa::copy {

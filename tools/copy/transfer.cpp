@@ -6,6 +6,7 @@
 
 #include <cstdio>
 
+#include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/random.h"
@@ -20,21 +21,33 @@ void TransferProgress::blob_started(std::size_t slot, Item item, const oci::Desc
       fmt::format("Copying {} {}", item == Item::Config ? "config" : "blob", blob.digest.short_id());
   auto& added = progress_.add(name, blob.size);
   const std::lock_guard guard(mutex_);
-  if (items_.size() <= slot) items_.resize(slot + 1);
-  items_[slot] = &added;
-}
-
-cli::ProgressItem* TransferProgress::find(std::size_t slot) {
-  const std::lock_guard guard(mutex_);
-  return slot < items_.size() ? items_[slot] : nullptr;
+  if (slots_.size() <= slot) slots_.resize(slot + 1);
+  slots_[slot] = {.item = &added, .bytes = 0};
 }
 
 void TransferProgress::blob_advanced(std::size_t slot, std::uint64_t bytes) {
-  if (auto* item = find(slot)) item->add(bytes);
+  cli::ProgressItem* item = nullptr;
+  {
+    const std::lock_guard guard(mutex_);
+    if (slot >= slots_.size()) return;
+    slots_[slot].bytes += bytes;
+    item = slots_[slot].item;
+  }
+  if (item != nullptr) item->add(bytes);
 }
 
 void TransferProgress::blob_finished(std::size_t slot, Outcome outcome) {
-  auto* item = find(slot);
+  cli::ProgressItem* item = nullptr;
+  {
+    const std::lock_guard guard(mutex_);
+    if (slot >= slots_.size()) return;
+    item = slots_[slot].item;
+    if (outcome == Outcome::Copied) {
+      ++copied_;
+      bytes_ += slots_[slot].bytes;
+    }
+    if (outcome == Outcome::Reused) ++reused_;
+  }
   if (item == nullptr) return;
   switch (outcome) {
     case Outcome::Copied:
@@ -47,6 +60,19 @@ void TransferProgress::blob_finished(std::size_t slot, Outcome outcome) {
       item->finish("failed");
       break;
   }
+}
+
+void TransferProgress::summarize() {
+  using Mode = cli::Progress::Mode;
+  const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  if (progress_.mode() == Mode::Json) {
+    progress_.object(fmt::format(R"({{"status":"summary","copied":{},"reused":{},"bytes":{},"seconds":{:.3f}}})",
+                                 copied_, reused_, bytes_, seconds));
+    return;
+  }
+  progress_.note(fmt::format("Copied {} {} ({}), {} already there, in {:.1f}s", copied_,
+                             copied_ == 1 ? "blob" : "blobs", human_size(static_cast<double>(bytes_), 3), reused_,
+                             seconds));
 }
 
 void TransferProgress::note(std::string_view line) { progress_.note(std::string(line)); }
@@ -82,9 +108,11 @@ void CompressedBlobs::remember(const oci::DiffId& layer, io::Compression compres
 
 io::Compression parse_compression(const std::string& text) {
   if (text == "gzip") return io::Compression::Gzip;
-  if (text == "zstd") return io::Compression::Zstd;
+  // A chunked one is a zstd file to every reader; the table of contents that it adds is not made here.
+  if (text == "zstd" || text == "zstd:chunked") return io::Compression::Zstd;
+  if (text == "uncompressed" || text == "none") return io::Compression::None;
   throw Error(ErrorCode::InvalidArgument, fmt::format("unknown compression format {}", escape_control(text)),
-              "gzip and zstd are known");
+              "choose gzip, zstd or uncompressed");
 }
 
 std::string parse_manifest_format(const std::string& text) {

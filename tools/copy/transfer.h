@@ -1,11 +1,13 @@
 // Running a copy with what the user sees of it.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
 
+#include "libcommon/cli/command.h"
 #include "libcommon/cli/progress.h"
 #include "libcommon/image/copy.h"
 
@@ -14,7 +16,13 @@ namespace proa::copy {
 // "Copying blob sha256:..." lines or bars on stderr.
 class TransferProgress final : public image::CopyObserver {
  public:
-  explicit TransferProgress(bool quiet) : progress_(cli::Progress::detect(quiet)) {}
+  // `how`: the word of --progress.
+  explicit TransferProgress(bool quiet, const std::string& how = {})
+      : progress_(quiet ? cli::Progress::Mode::Silent : cli::Progress::parse(how)),
+        started_(std::chrono::steady_clock::now()) {}
+
+  // "Copied 3 blobs (12MB, 5 more were there) in 2.1s": the last line of a transfer.
+  void summarize();
 
   void blob_started(std::size_t slot, Item item, const oci::Descriptor& blob) override;
   void blob_advanced(std::size_t slot, std::uint64_t bytes) override;
@@ -22,12 +30,24 @@ class TransferProgress final : public image::CopyObserver {
   void note(std::string_view line) override;
 
  private:
-  cli::ProgressItem* find(std::size_t slot);
+  struct Slot {
+    cli::ProgressItem* item = nullptr;
+    std::uint64_t bytes = 0;
+  };
 
   cli::Progress progress_;
+  std::chrono::steady_clock::time_point started_;
   std::mutex mutex_;
-  std::deque<cli::ProgressItem*> items_;
+  std::deque<Slot> slots_;
+  std::size_t copied_ = 0, reused_ = 0;
+  std::uint64_t bytes_ = 0;
 };
+
+// --progress, for the verbs that move images.
+template <typename Options>
+void progress_flag(cli::CommandBuilder<Options>& builder, std::string Options::*field) {
+  builder.value("progress", field, "How to show progress: auto, tty, plain, json or none", "HOW");
+}
 
 // $CACHE/compressed/HEX.gzip says which blob a layer was compressed to. A hint: the peer is asked whether it has the
 // blob.

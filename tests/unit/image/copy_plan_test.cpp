@@ -56,6 +56,20 @@ TEST(CopyPlan, CompressesPlainLayersOnTheWayToARegistry) {
   EXPECT_TRUE(test.plan().keeps_manifest);
 }
 
+TEST(CopyPlan, LeavesLayersPlainWhenToldSo) {
+  Case test;
+  test.spec.compression = Compression::None;
+  test.destination.layers = LayerCompression::Compress;
+  test.options.compression = Compression::None;
+  EXPECT_TRUE(test.plan().keeps_manifest);
+  test.spec.compression = Compression::Gzip;
+  const auto plan = test.plan();
+  EXPECT_EQ(plan.layers.at(0).action, LayerAction::Decompress);
+  EXPECT_EQ(plan.layers.at(0).media_type, oci::kOciLayer);
+  test.options.preserve_digests = true;
+  EXPECT_TRUE(test.plan().keeps_manifest);
+}
+
 TEST(CopyPlan, TurnsOciIntoDockerAndBackKeepingTheConfig) {
   Case test;
   test.destination.manifest_types = {std::string(oci::kDockerManifest)};

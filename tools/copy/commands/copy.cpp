@@ -31,6 +31,8 @@ struct CopyFlags {
   bool quiet = false;
   SigningFlags signing;
   PolicyFlags policy;
+  bool precompute_digests = false;
+  std::string progress, source_daemon, destination_daemon;
 };
 
 void choose_instances(image::CopyOptions& result, const CopyFlags& flags) {
@@ -75,14 +77,20 @@ std::vector<oci::Reference> additional_tags(const CopyFlags& flags) {
   return tags;
 }
 
+LocalStore::Access access_for(const transport::ImageName& from, const transport::ImageName& to) {
+  if (to.kind == transport::Kind::Storage) return LocalStore::Access::Layers;
+  return from.kind == transport::Kind::ContainersStorage ? LocalStore::Access::Files : LocalStore::Access::Read;
+}
+
 cli::ExitCode run(const CopyFlags& flags) {
   const auto from = transport::ImageName::parse(flags.names[0]);
   const auto to = transport::ImageName::parse(flags.names[1]);
   const auto options = copy_options(flags);
   const auto policy = load_policy(flags.policy);
-  LocalStore local(to.kind == transport::Kind::Storage ? LocalStore::Access::Layers : LocalStore::Access::Read);
+  LocalStore local(access_for(from, to));
   auto source_options = local.open_options(flags.source);
   source_options.shared_blob_dir = flags.source_blob_dir;
+  source_options.daemon_host = flags.source_daemon;
   auto destination_options = local.open_options(flags.destination);
   destination_options.registry.sessions = source_options.registry.sessions;
   destination_options.shared_blob_dir = flags.destination_blob_dir;
@@ -90,16 +98,18 @@ cli::ExitCode run(const CopyFlags& flags) {
   destination_options.accept_uncompressed = flags.accept_uncompressed;
   destination_options.dir_compress = flags.dir_compress;
   destination_options.dir_decompress = flags.dir_decompress;
+  destination_options.daemon_host = flags.destination_daemon;
 
   const auto source = transport::open_source(from, source_options);
   // What is read is looked at before anything is made at the other end.
   source->manifest(std::nullopt, {});
   const auto destination = transport::open_destination(to, destination_options);
-  TransferProgress progress(flags.quiet);
+  TransferProgress progress(flags.quiet, flags.progress);
   CompressedBlobs blobs(local.paths().cache + "/compressed");
   const auto result =
       image::run_copy(*source, *destination, options, {.observer = &progress, .memory = &blobs, .policy = policy});
   if (!flags.digest_file.empty()) write_new_file(flags.digest_file, result.digest.str());
+  progress.summarize();
   return 0;
 }
 
@@ -111,13 +121,17 @@ cli::Command copy_command() {
       .value("additional-tag", &CopyFlags::additional_tags, "One more tag (docker-archive)", "NAME")
       .flag("all,a", &CopyFlags::all, "Copy all images of an index")
       .flag("dest-compress", &CopyFlags::dir_compress, "Compress layers (dir)")
-      .value("dest-compress-format", &CopyFlags::compress_format, "Compress layers with gzip or zstd", "FORMAT")
+      .value("dest-compress-format", &CopyFlags::compress_format,
+             "Compress layers with gzip or zstd, or keep them uncompressed", "FORMAT")
       .value("dest-compress-level", &CopyFlags::compress_level, "Level of the compression", "N")
+      .value("dest-daemon-host", &CopyFlags::destination_daemon, "Address of the engine (docker-daemon)", "HOST")
       .flag("dest-decompress", &CopyFlags::dir_decompress, "Decompress layers (dir)")
       .flag("dest-force-compress-format", &CopyFlags::force_compress_format,
             "Compress again what is compressed in another format")
       .flag("dest-oci-accept-uncompressed-layers", &CopyFlags::accept_uncompressed,
             "Leave uncompressed layers as they are (oci)")
+      .flag("dest-precompute-digests", &CopyFlags::precompute_digests, "Accepted for compatibility")
+      .hide_last()
       .value("dest-shared-blob-dir", &CopyFlags::destination_blob_dir, "Folder of blobs shared by layouts (oci)", "DIR")
       .value("digestfile", &CopyFlags::digest_file, "Write the digest of the copy to this new file", "FILE",
              cli::Complete::File)
@@ -127,7 +141,10 @@ cli::Command copy_command() {
              "WHAT")
       .flag("preserve-digests", &CopyFlags::preserve_digests, "Fail where a digest would change")
       .flag("quiet,q", &CopyFlags::quiet, "Show no progress")
+      .value("src-daemon-host", &CopyFlags::source_daemon, "Address of the engine (docker-daemon)", "HOST")
       .value("src-shared-blob-dir", &CopyFlags::source_blob_dir, "Folder of blobs shared by layouts (oci)", "DIR")
+      .with([](Builder& b) { progress_flag(b, &CopyFlags::progress); })
+      .with([](Builder& b) { refuse_encryption(b); })
       .with([](Builder& b) { policy_flags(b, &CopyFlags::policy); })
       .with([](Builder& b) {
         registries_d_flag(b, {&CopyFlags::source, &CopyFlags::destination});

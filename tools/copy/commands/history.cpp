@@ -71,6 +71,7 @@ nlohmann::json history_rows(const store::Store& store, const store::StoredImage&
 cli::ExitCode history(cli::Context&, const HistoryOptions& options) {
   LocalStore local(LocalStore::Access::Read);
   const auto image = local.get(options.images.front());
+  require_platform(image, options.images.front(), options.platform);
   const auto rows = history_rows(local.store(), image, options);
   if (options.quiet && options.format.empty()) {
     for (const auto& entry : rows) fmt::print("{}\n", entry["ID"].get<std::string>());
@@ -89,8 +90,7 @@ cli::Command history_command() {
       .value("format", &HistoryOptions::format, "json, table TEMPLATE, or a Go template", "FORMAT")
       .flag("human,H", &HistoryOptions::human, "Sizes and times for people")
       .flag("no-trunc", &HistoryOptions::no_trunc, "Do not shorten ids and commands")
-      .value("platform", &HistoryOptions::platform, "Accepted for compatibility", "PLATFORM")
-      .hide_last()
+      .value("platform", &HistoryOptions::platform, "Fail unless the image is for this platform", "OS/ARCH[/VARIANT]")
       .flag("quiet,q", &HistoryOptions::quiet, "Show ids only")
       .positionals("IMAGE", &HistoryOptions::images, 1, 1, cli::Complete::Image)
       .runs(history);

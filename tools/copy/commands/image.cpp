@@ -90,6 +90,7 @@ cli::ExitCode inspect(cli::Context&, const ImageOptions& options) {
   for (const auto& name : options.images) {
     try {
       const auto image = local.get(name);
+      require_platform(image, name, options.platform);
       objects.push_back(inspect_object(local.store(), image));
     } catch (const Error& error) {
       failures.push_back(error);
@@ -164,8 +165,7 @@ cli::Command image_exists_command() {
 cli::Command image_inspect_command() {
   return cli::command<ImageOptions>("inspect", "Show images as JSON")
       .value("format,f", &ImageOptions::format, "Go template for each image", "TEMPLATE")
-      .value("platform", &ImageOptions::platform, "Accepted for compatibility", "PLATFORM")
-      .hide_last()
+      .value("platform", &ImageOptions::platform, "Fail unless the image is for this platform", "OS/ARCH[/VARIANT]")
       .positionals("IMAGE [IMAGE...]", &ImageOptions::images, 1, cli::kAnyNumber, cli::Complete::Image)
       .runs(inspect);
 }

@@ -10,6 +10,7 @@
 #include "tools/copy/commands.h"
 #include "tools/copy/image_rows.h"
 #include "tools/copy/local_store.h"
+#include "tools/copy/refused.h"
 
 namespace proa::copy {
 
@@ -19,6 +20,7 @@ struct ImagesOptions {
   std::vector<std::string> names;
   bool all = false;
   bool digests = false;
+  bool history = false;
   bool no_trunc = false;
   bool no_heading = false;
   bool quiet = false;
@@ -27,7 +29,7 @@ struct ImagesOptions {
   std::string sort = "created";
 };
 
-const cli::Listing& listing(bool digests) {
+const cli::Listing& listing(bool digests, bool history) {
   static const std::map<std::string, std::string> headers = {{"ID", "IMAGE ID"},
                                                              {"CreatedSince", "CREATED"},
                                                              {"CreatedAt", "CREATED AT"},
@@ -36,6 +38,9 @@ const cli::Listing& listing(bool digests) {
   static const cli::Listing plain{"table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}", headers};
   static const cli::Listing with_digests{
       "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}", headers};
+  static const cli::Listing with_history{
+      "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.History}}", headers};
+  if (history) return with_history;
   return digests ? with_digests : plain;
 }
 
@@ -106,7 +111,8 @@ cli::ExitCode images(cli::Context&, const ImagesOptions& options) {
     print_ids(rows);
     return 0;
   }
-  fmt::print("{}", cli::format_listing(listing(options.digests), options.format, rows, !options.no_heading));
+  fmt::print("{}",
+             cli::format_listing(listing(options.digests, options.history), options.format, rows, !options.no_heading));
   return 0;
 }
 
@@ -120,10 +126,14 @@ cli::Command images_command(std::string name) {
           .value("filter,f", &ImagesOptions::filters,
                  "Show only what fits: dangling=true, reference=PATTERN, label=KEY[=VALUE], ...", "KEY=VALUE")
           .value("format", &ImagesOptions::format, "json, table TEMPLATE, or a Go template", "FORMAT")
+          .flag("history", &ImagesOptions::history, "Show the names of the image in a column of their own")
           .flag("no-trunc", &ImagesOptions::no_trunc, "Do not shorten ids")
           .flag("noheading,n", &ImagesOptions::no_heading, "Leave the heading out")
           .flag("quiet,q", &ImagesOptions::quiet, "Show ids only")
           .value("sort", &ImagesOptions::sort, "Sort by created, id, repository, size or tag", "FIELD")
+          .with([](cli::CommandBuilder<ImagesOptions>& b) {
+            refuse_flag(b, "tree", false, "`proa image tree IMAGE` shows the layers of an image");
+          })
           .positionals("[IMAGE]", &ImagesOptions::names, 0, 1, cli::Complete::Image);
   auto result = std::move(command).runs(images);
   if (result.name == "ls") result.aliases = {"list"};

@@ -7,6 +7,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
+#include "libcommon/http/client.h"
 #include "libcommon/io/digest_stream.h"
 #include "libcommon/oci/media_types.h"
 #include "libcommon/os/file.h"
@@ -27,11 +28,19 @@ struct ImportOptions {
   bool quiet = false;
 };
 
+bool is_url(const std::string& path) { return path.starts_with("http://") || path.starts_with("https://"); }
+
+// Redirects are followed; nothing of ours goes along but the request.
+std::unique_ptr<io::Source> fetch(const std::string& url) {
+  const http::Client client({.tls = {}, .timeouts = {}, .user_agent = "proa"});
+  auto response = client.send({.method = "GET", .url = url, .headers = {}, .body = {}, .timeouts = {}});
+  if (response.status != 200)
+    throw Error(response.status == 404 ? ErrorCode::NotFound : ErrorCode::Unavailable,
+                fmt::format("the server answers {}", response.status));
+  return std::move(response.body);
+}
+
 os::UniqueFd open_input(const std::string& path) {
-  if (path.starts_with("http://") || path.starts_with("https://")) {
-    throw Error(ErrorCode::Unsupported, fmt::format("{}: archives are not fetched from URLs", path),
-                fmt::format("curl -L {} | proa import -", path));
-  }
   if (path != "-") return os::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (::isatty(STDIN_FILENO) == 1) throw Error(ErrorCode::InvalidArgument, "cannot read an archive from a terminal");
   os::UniqueFd file(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
@@ -55,9 +64,8 @@ oci::Platform platform_of(const ImportOptions& options) {
 }
 
 // A plain tar stream, whatever it was compressed with.
-std::unique_ptr<io::Source> open_tar(os::UniqueFd file, const std::string& name) {
-  auto [tar, head] = io::peek(archive::decompress_import(std::make_unique<io::FdSource>(std::move(file), name)),
-                              archive::kTarHeadSize);
+std::unique_ptr<io::Source> open_tar(std::unique_ptr<io::Source> input) {
+  auto [tar, head] = io::peek(archive::decompress_import(std::move(input)), archive::kTarHeadSize);
   if (!archive::looks_like_tar(io::as_bytes(head))) {
     throw Error(ErrorCode::InvalidArgument, "this is no tar archive, compressed or not");
   }
@@ -119,10 +127,13 @@ cli::ExitCode import(cli::Context&, const ImportOptions& options) {
   // What the user typed is looked at before the archive is read.
   make_config(options, oci::DiffId(io::digest_of("")));
   require_allowed(path);
-  auto input = open_input(path);
+  os::UniqueFd input;
+  if (!is_url(path)) input = open_input(path);
   LocalStore local(LocalStore::Access::Layers);
-  make_blocking(input.get());
-  const auto tar = open_tar(std::move(input), path);
+  if (input.valid()) make_blocking(input.get());
+  const auto tar =
+      open_tar(input.valid() ? std::unique_ptr<io::Source>(std::make_unique<io::FdSource>(std::move(input), path))
+                             : fetch(path));
 
   auto transaction = store::Transaction::begin(local.store(), local.owners());
   const auto layer = import_layer(transaction, *tar, local.id_mode());
@@ -151,7 +162,7 @@ cli::Command import_command() {
       .value("platform", &ImportOptions::platform, "Platform of the image", "OS/ARCH[/VARIANT]")
       .flag("quiet,q", &ImportOptions::quiet, "Accepted for compatibility: only the id is printed")
       .value("variant", &ImportOptions::variant, "Variant of the architecture", "VARIANT")
-      .positionals("FILE|- [NAME]", &ImportOptions::arguments, 1, 2, cli::Complete::File)
+      .positionals("FILE|URL|- [NAME]", &ImportOptions::arguments, 1, 2, cli::Complete::File)
       .runs(import);
 }
 

@@ -25,7 +25,7 @@ struct InspectOptions {
   bool config = false;
   bool raw = false;
   bool no_tags = false;
-  std::string format;
+  std::string format, daemon_host;
 };
 
 // The strings come from outside, but JSON escapes control characters itself.
@@ -71,9 +71,11 @@ std::vector<std::string> tags_of(const transport::ImageName& name, const Inspect
 
 cli::ExitCode run(const InspectOptions& options) {
   const auto name = transport::ImageName::parse(options.images.front());
-  LocalStore local(LocalStore::Access::Read);
+  LocalStore local(name.kind == transport::Kind::ContainersStorage ? LocalStore::Access::Files
+                                                                   : LocalStore::Access::Read);
   auto open_options = local.open_options(options.registry);
   open_options.shared_blob_dir = options.shared_blob_dir;
+  open_options.daemon_host = options.daemon_host;
   const auto source = transport::open_source(name, open_options);
   const While inspecting{[&] { return fmt::format("inspecting {}", name.str()); }};
   if (options.raw && !options.config) {
@@ -109,6 +111,7 @@ cli::Command inspect_command() {
   using Builder = cli::CommandBuilder<InspectOptions>;
   return cli::command<InspectOptions>("inspect", "Show what an image is, without pulling it")
       .flag("config", &InspectOptions::config, "Show the configuration")
+      .value("daemon-host", &InspectOptions::daemon_host, "Address of the engine (docker-daemon)", "HOST")
       .value("format,f", &InspectOptions::format, "Go template for the output", "TEMPLATE")
       .flag("no-tags,n", &InspectOptions::no_tags, "Do not list the tags of the repository")
       .flag("raw", &InspectOptions::raw, "Show manifest or configuration byte for byte")

@@ -15,7 +15,7 @@ namespace {
 struct LoadOptions {
   std::vector<std::string> none;
   std::string input;
-  std::string platform;
+  std::string platform, progress;
   bool quiet = false;
   PolicyFlags policy;
 };
@@ -31,7 +31,7 @@ cli::ExitCode load(cli::Context&, const LoadOptions& options) {
   const auto policy = load_policy(options.policy);
   LocalStore store(LocalStore::Access::Layers);
   const std::string doing = fmt::format("loading {}", options.input.empty() ? "standard input" : options.input);
-  TransferProgress progress(options.quiet);
+  TransferProgress progress(options.quiet, options.progress);
   for (auto& image : open_images(options.input, doing)) {
     const auto destination =
         transport::open_storage_destination(store.store(), {.names = image.names, .id_mode = store.id_mode()});
@@ -52,6 +52,7 @@ cli::Command load_command() {
       .value("platform", &LoadOptions::platform, "Of an image for several platforms take this one", "OS/ARCH[/VARIANT]")
       .flag("quiet,q", &LoadOptions::quiet, "Show no progress")
       .with([](cli::CommandBuilder<LoadOptions>& b) { signature_policy_flag(b, &LoadOptions::policy); })
+      .with([](cli::CommandBuilder<LoadOptions>& b) { progress_flag(b, &LoadOptions::progress); })
       .positionals("", &LoadOptions::none, 0, 0)
       .runs(load);
 }

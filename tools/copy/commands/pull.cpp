@@ -10,6 +10,7 @@
 #include "tools/copy/archive_load.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/local_store.h"
+#include "tools/copy/refused.h"
 #include "tools/copy/registry_flags.h"
 #include "tools/copy/transfer.h"
 #include "tools/copy/trust_flags.h"
@@ -24,7 +25,7 @@ struct PullOptions {
   bool all_tags = false;
   bool quiet = false;
   bool disable_content_trust = true;
-  std::string platform, os, arch, variant;
+  std::string platform, os, arch, variant, progress;
   std::string policy = "always";
   PolicyFlags trust;
 };
@@ -119,7 +120,8 @@ class Puller {
       const auto reference = candidate.digest() ? candidate.without_tag_and_digest().with_digest(*candidate.digest())
                                                 : candidate.with_default_tag();
       try {
-        if (!options_.quiet) fmt::print(stderr, "Trying to pull {}...\n", reference.str());
+        const bool lines = !options_.quiet && options_.progress != "json" && options_.progress != "none";
+        if (lines) fmt::print(stderr, "Trying to pull {}...\n", reference.str());
         const auto source = transport::open_docker_source(reference, registry_);
         return {copy(*source, {reference})};
       } catch (const Error& error) {
@@ -134,7 +136,7 @@ class Puller {
   }
 
   std::string copy(const transport::ImageSource& source, const std::vector<oci::Reference>& names) {
-    TransferProgress progress(options_.quiet);
+    TransferProgress progress(options_.quiet, options_.progress);
     const auto destination =
         transport::open_storage_destination(store_.store(), {.names = names, .id_mode = store_.id_mode()});
     image::CopyOptions options;
@@ -144,6 +146,7 @@ class Puller {
                         {.observer = &progress,
                          .doing = "pulling " + (names.empty() ? source.name() : names.front().familiar()),
                          .policy = trust_});
+    progress.summarize();
     return std::string(result.id->hex());
   }
 
@@ -180,6 +183,8 @@ cli::Command pull_command() {
       .with([](Builder& b) { registry_flags(b, &PullOptions::registry); })
       .with([](Builder& b) { retry_flags(b, &PullOptions::registry, "retry"); })
       .with([](Builder& b) { signature_policy_flag(b, &PullOptions::trust); })
+      .with([](Builder& b) { progress_flag(b, &PullOptions::progress); })
+      .with([](Builder& b) { refuse_encryption(b); })
       .positionals("IMAGE [IMAGE...]", &PullOptions::images, 1, cli::kAnyNumber, cli::Complete::Image)
       .runs(pull);
 }

@@ -6,6 +6,7 @@
 #include "libcommon/transport/storage.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/local_store.h"
+#include "tools/copy/refused.h"
 #include "tools/copy/registry_flags.h"
 #include "tools/copy/transfer.h"
 #include "tools/copy/trust_flags.h"
@@ -23,7 +24,7 @@ struct PushOptions {
   bool force_compression = false;
   SigningFlags signing;
   bool disable_content_trust = true;
-  std::string format, compression_format, digest_file;
+  std::string format, compression_format, digest_file, platform, progress;
   std::optional<int> compression_level;
 };
 
@@ -50,13 +51,14 @@ class Pusher {
         store_(LocalStore::Access::Names),
         blobs_(store_.paths().cache + "/compressed"),
         copy_options_(copy_options(options)),
-        progress_(options.quiet) {}
+        progress_(options.quiet, options.progress) {}
 
   void push(const std::string& local, const transport::ImageName& target) {
     const std::string doing =
         fmt::format("pushing {} to {}", local,
                     target.kind == transport::Kind::Docker ? target.reference->familiar() : target.str());
     const auto image = store_.get(local);
+    require_platform(image, local, options_.platform);
     const auto source = transport::open_storage_source(
         transport::ImageName{.kind = transport::Kind::Storage, .id = image.id.str()}, store_.store());
     const auto destination = transport::open_destination(target, store_.open_options(options_.registry));
@@ -67,6 +69,7 @@ class Pusher {
       store::add_repo_digest(store_.store(), image,
                              target.reference->without_tag_and_digest().with_digest(result.digest).str());
     }
+    progress_.summarize();
     if (!options_.digest_file.empty()) write_new_file(options_.digest_file, result.digest.str());
   }
 
@@ -133,10 +136,13 @@ cli::Command push_command() {
       .hide_last()
       .flag("force-compression", &PushOptions::force_compression, "Compress again what is compressed in another format")
       .value("format,f", &PushOptions::format, "Manifest format: oci, v2s2", "FORMAT")
+      .value("platform", &PushOptions::platform, "Fail unless the image is for this platform", "OS/ARCH[/VARIANT]")
       .flag("quiet,q", &PushOptions::quiet, "Show no progress")
       .with([](Builder& b) { registry_flags(b, &PushOptions::registry); })
       .with([](Builder& b) { retry_flags(b, &PushOptions::registry, "retry"); })
       .with([](Builder& b) { signing_flags(b, &PushOptions::signing); })
+      .with([](Builder& b) { progress_flag(b, &PushOptions::progress); })
+      .with([](Builder& b) { refuse_encryption(b); })
       .positionals("IMAGE [DESTINATION]", &PushOptions::names, 1, 2, cli::Complete::Image)
       .runs(push);
 }

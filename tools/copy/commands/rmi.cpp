@@ -4,6 +4,7 @@
 
 #include "libcommon/base/error.h"
 #include "libcommon/store/gc.h"
+#include "libcommon/store/lists.h"
 #include "libcommon/store/writer.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/local_store.h"
@@ -18,6 +19,7 @@ struct RmiOptions {
   bool force = false;
   bool ignore = false;
   bool no_prune = false;
+  std::string platform;
 };
 
 // podman's codes: 1 an image is not there, 2 an image is in use.
@@ -30,10 +32,12 @@ class Remover {
 
   void remove(const std::string& text) {
     const auto image = store_.find(text);
+    if (!image && remove_list(text)) return;
     if (!image) {
       if (!options_.ignore) image_not_known(text);
       return;
     }
+    require_platform(*image, text, options_.platform);
     // By one of several names: only that name goes.
     const auto name = name_among(*image, text);
     if (name && image->names.size() > 1) {
@@ -56,6 +60,19 @@ class Remover {
   }
 
  private:
+  // A list of images (`manifest create`) has a name beside those of the images.
+  bool remove_list(const std::string& text) {
+    try {
+      const auto name = oci::Reference::parse_normalized(text).with_default_tag();
+      if (name.digest() || !store::remove_list(store_, name)) return false;
+      fmt::print("Untagged: {}\n", name.familiar());
+      return true;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::InvalidArgument) throw;
+      return false;  // it is an id then
+    }
+  }
+
   static std::optional<oci::Reference> name_among(const store::StoredImage& image, const std::string& text) {
     try {
       const auto reference = oci::Reference::parse_normalized(text).with_default_tag();
@@ -114,13 +131,15 @@ cli::ExitCode rmi(cli::Context&, const RmiOptions& options) {
 }  // namespace
 
 cli::Command rmi_command(std::string name) {
-  auto result = cli::command<RmiOptions>(std::move(name), "Remove images")
-                    .flag("all,a", &RmiOptions::all, "Remove all images")
-                    .flag("force,f", &RmiOptions::force, "Remove all names, also of an image that containers use")
-                    .flag("ignore,i", &RmiOptions::ignore, "Images that do not exist are no failure")
-                    .flag("no-prune", &RmiOptions::no_prune, "Accepted for compatibility: parents are no images here")
-                    .positionals("[IMAGE...]", &RmiOptions::names, 0, cli::kAnyNumber, cli::Complete::Image)
-                    .runs(rmi);
+  auto result =
+      cli::command<RmiOptions>(std::move(name), "Remove images")
+          .flag("all,a", &RmiOptions::all, "Remove all images")
+          .flag("force,f", &RmiOptions::force, "Remove all names, also of an image that containers use")
+          .flag("ignore,i", &RmiOptions::ignore, "Images that do not exist are no failure")
+          .flag("no-prune", &RmiOptions::no_prune, "Accepted for compatibility: parents are no images here")
+          .value("platform", &RmiOptions::platform, "Fail unless the image is for this platform", "OS/ARCH[/VARIANT]")
+          .positionals("[IMAGE...]", &RmiOptions::names, 0, cli::kAnyNumber, cli::Complete::Image)
+          .runs(rmi);
   if (result.name == "rm") result.aliases = {"remove"};
   return result;
 }

@@ -19,7 +19,7 @@ namespace {
 struct SaveOptions {
   std::vector<std::string> images;
   std::string format = "docker-archive";
-  std::string output;
+  std::string output, platform, progress;
   bool multi_image_archive = false;
   bool compress = false;
   bool uncompressed = false;
@@ -75,7 +75,10 @@ void save_one(LocalStore& local, const Chosen& chosen, transport::ImageName targ
 cli::ExitCode save(cli::Context&, const SaveOptions& options) {
   LocalStore local(LocalStore::Access::Read);
   std::vector<Chosen> images;
-  for (const auto& text : options.images) images.push_back(choose(local, text));
+  for (const auto& text : options.images) {
+    images.push_back(choose(local, text));
+    require_platform(images.back().image, text, options.platform);
+  }
   std::string output = options.output;
   const bool directory = options.format == "oci-dir" || options.format == "docker-dir";
   if (output.empty() || output == "-") {
@@ -86,7 +89,7 @@ cli::ExitCode save(cli::Context&, const SaveOptions& options) {
     }
     output = "/dev/stdout";
   }
-  TransferProgress progress(options.quiet);
+  TransferProgress progress(options.quiet, options.progress);
   if (options.format == "docker-archive") {
     save_docker_archive(local, images, output, progress);
     return 0;
@@ -114,8 +117,10 @@ cli::Command save_command() {
             "Accepted for compatibility: each argument is an image")
       .value("output,o", &SaveOptions::output, "Write to this file instead of standard output", "FILE",
              cli::Complete::File)
+      .value("platform", &SaveOptions::platform, "Fail unless the image is for this platform", "OS/ARCH[/VARIANT]")
       .flag("quiet,q", &SaveOptions::quiet, "Show no progress")
       .flag("uncompressed", &SaveOptions::uncompressed, "Leave uncompressed layers as they are (OCI formats)")
+      .with([](cli::CommandBuilder<SaveOptions>& b) { progress_flag(b, &SaveOptions::progress); })
       .positionals("IMAGE [IMAGE...]", &SaveOptions::images, 1, cli::kAnyNumber, cli::Complete::Image)
       .runs(save);
 }

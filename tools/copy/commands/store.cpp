@@ -12,6 +12,8 @@
 #include "libcommon/store/writer.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/local_store.h"
+#include "tools/copy/registry_flags.h"
+#include "tools/copy/store_refetch.h"
 
 namespace proa::copy {
 
@@ -22,6 +24,8 @@ struct StoreOptions {
   bool repair = false;
   bool all = false;
   bool verbose = false;
+  bool offline = false;
+  transport::RegistryOptions registry;
 };
 
 bool print_findings(const std::vector<store::Finding>& findings, bool verbose) {
@@ -41,8 +45,13 @@ cli::ExitCode check(cli::Context&, const StoreOptions& options) {
   check_options.owners = local.owners();
   check_options.content = !options.quick;
   if (!options.repair) return print_findings(store::check(local.store(), check_options), options.verbose) ? 1 : 0;
-  const auto report = store::repair(local.store(), check_options);
-  print_findings(report.findings, options.verbose);
+  // Blobs first: the layers are made again from them.
+  const auto findings = store::check(local.store(), check_options);
+  std::vector<std::string> fetched;
+  if (!options.offline) fetched = refetch_blobs(local, findings, options.registry);
+  auto report = store::repair(local.store(), check_options);
+  print_findings(fetched.empty() ? report.findings : findings, options.verbose);
+  report.actions.insert(report.actions.begin(), fetched.begin(), fetched.end());
   for (const auto& action : report.actions) fmt::print("{}\n", escape_control(action));
   return 0;
 }
@@ -77,8 +86,10 @@ cli::ExitCode df(cli::Context&, const StoreOptions&) {
     std::uint64_t size = 0, used = 0;
     std::set<oci::ChainId> seen, seen_used;
     const auto images = store->list();
+    const auto uses = store::count_uses(*store);
     for (const auto& image : images) {
-      const auto containers = store::uses_of(*store, image).size();
+      const auto used_by = uses.find(image.manifest.digest);
+      const auto containers = used_by == uses.end() ? 0 : used_by->second;
       if (containers > 0) ++active;
       for (const auto& layer : store->layers(image)) {
         if (seen.insert(layer.chain).second) size += layer.size;
@@ -100,9 +111,11 @@ cli::ExitCode df(cli::Context&, const StoreOptions&) {
 
 cli::Command store_check_command() {
   return cli::command<StoreOptions>("store-check", "Check the image store")
+      .flag("offline", &StoreOptions::offline, "Fetch nothing from registries")
       .flag("quick,q", &StoreOptions::quick, "Compare records and fingerprints only")
       .flag("repair,r", &StoreOptions::repair, "Mend what is damaged")
       .flag("verbose,v", &StoreOptions::verbose, "Also what is no damage")
+      .with([](cli::CommandBuilder<StoreOptions>& b) { registry_flags(b, &StoreOptions::registry); })
       .hidden()
       .runs(check);
 }

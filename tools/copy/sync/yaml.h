@@ -1,0 +1,28 @@
+// YAML as people write lists of images in it: mappings, sequences and scalars, in block and flow style, quoted or
+// plain, with comments. What only programs write (anchors, tags, block scalars, several documents) is refused by name,
+// never misread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace proa::copy {
+
+struct YamlNode {
+  enum class Kind { Null, Scalar, Sequence, Mapping };
+  Kind kind = Kind::Null;
+  std::size_t line = 0;
+  std::string scalar;
+  bool quoted = false;
+  std::vector<YamlNode> items;                            // Sequence
+  std::vector<std::pair<std::string, YamlNode>> members;  // Mapping, in their order; no key comes twice
+
+  const YamlNode* find(std::string_view key) const;  // nullptr: no such member
+};
+
+// Throws InvalidArgument that begins with the number of the line.
+YamlNode parse_yaml(std::string_view text);
+
+}  // namespace proa::copy
