@@ -35,7 +35,7 @@ class DockerArchiveDestination final : public ImageDestination {
     traits_.concurrent_blobs = 1;  // an archive is written from its beginning to its end
   }
 
-  std::string name() const override { return "docker-archive:" + state_->path; }
+  std::string name() const override { return fmt::format("docker-archive:{}", state_->path); }
   const DestinationTraits& traits() const override { return traits_; }
 
   bool try_reuse(const oci::Descriptor& blob, const BlobUse& use, const std::optional<oci::Reference>&,
@@ -116,7 +116,7 @@ DockerArchive::DockerArchive(const std::string& path) : state_(std::make_shared<
   state_->writer = make_tar_writer(path);
 }
 DockerArchive::DockerArchive(TakeArchive take) : state_(std::make_shared<State>()) {
-  state_->path = "-";
+  state_->path = std::string(1, '-');  // g++ 12 takes an assigned "-" for an overlap
   state_->writer = make_tar_writer(std::move(take));
 }
 DockerArchive::~DockerArchive() = default;

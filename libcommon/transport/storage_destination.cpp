@@ -103,7 +103,10 @@ class StorageDestination final : public ImageDestination {
   std::optional<std::string> present_config(const oci::Descriptor& config) override {
     if (config.size > oci::kMaxConfigSize || !transaction_.has_blob(config.digest, config.size)) return std::nullopt;
     const auto content = transaction_.open_blob(config.digest);
-    return io::read_all(*content, oci::kMaxConfigSize, "image config");
+    auto text = io::read_all(*content, oci::kMaxConfigSize, "image config");
+    if (io::digest_of(io::as_bytes(text), config.digest.algorithm()) != config.digest)
+      return std::nullopt;  // damaged here: the source has it whole
+    return text;
   }
 
   bool try_reuse(const oci::Descriptor& blob, const BlobUse& use, const std::optional<oci::Reference>&,
