@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint64_t kMaxFile = 1 << 20;
 constexpr const char* kSystemFolder = "/etc/containers/registries.d";
 
-[[noreturn]] void invalid(const std::string& name, int line, std::string_view problem) {
+[[noreturn]] void invalid(const std::string& name, std::size_t line, std::string_view problem) {
   throw Error(ErrorCode::InvalidArgument, fmt::format("{}:{}: {}", name, line, problem),
               "the file is described in containers-registries.d(5)");
 }
@@ -27,14 +27,14 @@ constexpr const char* kSystemFolder = "/etc/containers/registries.d";
 std::string parse_url(const YamlNode& value, const std::string& name) {
   const bool known = value.scalar.starts_with("file:///") || value.scalar.starts_with("https://") ||
                      value.scalar.starts_with("http://");
-  if (value.is_mapping || !known) invalid(name, value.line, "expected a URL: file:///, https:// or http://");
+  if (!known) invalid(name, value.line, "expected a URL: file:///, https:// or http://");
   std::string url = value.scalar;
   while (url.ends_with('/')) url.pop_back();
   return url;
 }
 
 LookasideSection parse_section(const YamlNode& node, const std::string& name) {
-  if (!node.is_mapping) invalid(name, node.line, "expected keys below this one");
+  if (node.kind != YamlNode::Kind::Mapping) invalid(name, node.line, "expected keys below this one");
   LookasideSection section;
   std::string old_read, old_write;
   for (const auto& [key, value] : node.members) {
@@ -47,8 +47,7 @@ LookasideSection parse_section(const YamlNode& node, const std::string& name) {
     } else if (key == "sigstore-staging") {
       old_write = parse_url(value, name);
     } else if (key == "use-sigstore-attachments") {
-      if (value.is_mapping || (value.scalar != "true" && value.scalar != "false"))
-        invalid(name, value.line, "expected true or false");
+      if (value.scalar != "true" && value.scalar != "false") invalid(name, value.line, "expected true or false");
       section.attachments = value.scalar == "true";
     } else {
       invalid(name, value.line, fmt::format("unknown key \"{}\"", escape_control(key)));
@@ -69,13 +68,20 @@ std::string default_url() {
 }  // namespace
 
 void Lookasides::add(std::string_view yaml, const std::string& name) {
-  for (const auto& [key, value] : parse_yaml(yaml, name).members) {
+  const auto document = [&] {
+    const While reading{[&] { return name; }};
+    return parse_yaml(yaml);
+  }();
+  using Kind = YamlNode::Kind;
+  if (document.kind != Kind::Mapping && document.kind != Kind::Null) invalid(name, document.line, "expected keys");
+  for (const auto& [key, value] : document.members) {
     if (key == "default-docker") {
       if (default_) invalid(name, value.line, fmt::format("default-docker is described in {} already", default_from_));
       default_ = parse_section(value, name);
       default_from_ = name;
     } else if (key == "docker") {
-      if (!value.is_mapping && !value.scalar.empty()) invalid(name, value.line, "expected scopes below this key");
+      if (value.kind != Kind::Mapping && value.kind != Kind::Null)
+        invalid(name, value.line, "expected scopes below this key");
       for (const auto& [scope, section] : value.members) {
         if (!scopes_.emplace(scope, parse_section(section, name)).second)
           invalid(name, section.line, fmt::format("{} is described in another file already", escape_control(scope)));

@@ -1,6 +1,6 @@
-// The part of YAML 1.2 that small configuration files use: nested block mappings with plain or quoted scalars,
-// comments, and {} for an empty mapping. Anything else (lists, anchors, tags, several documents, tabs) is refused by
-// line.
+// YAML as people write configuration and lists of images in it: mappings, sequences and scalars, in block and flow
+// style, quoted or plain, with comments. What only programs write (anchors, tags, block scalars, several documents) is
+// refused by name, never misread.
 #pragma once
 
 #include <string>
@@ -12,11 +12,15 @@ namespace proa::config {
 struct YamlMember;
 
 struct YamlNode {
-  int line = 0;
-  bool is_mapping = false;
-  std::string scalar;  // null and an empty value are ""
+  enum class Kind { Null, Scalar, Sequence, Mapping };
+  Kind kind = Kind::Null;
+  std::size_t line = 0;
+  std::string scalar;
   bool quoted = false;
-  std::vector<YamlMember> members;  // in order; keys are unique
+  std::vector<YamlNode> items;      // Sequence
+  std::vector<YamlMember> members;  // Mapping, in their order; no key comes twice
+
+  const YamlNode* find(std::string_view key) const;  // nullptr: no such member
 };
 
 struct YamlMember {
@@ -24,7 +28,7 @@ struct YamlMember {
   YamlNode value;
 };
 
-// The top mapping. InvalidArgument: "NAME:LINE: ...".
-YamlNode parse_yaml(std::string_view text, std::string_view name);
+// Throws InvalidArgument that begins with the number of the line.
+YamlNode parse_yaml(std::string_view text);
 
 }  // namespace proa::config

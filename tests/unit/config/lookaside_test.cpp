@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include "libcommon/base/error.h"
-#include "libcommon/config/yaml.h"
 #include "tests/support/environment.h"
 
 namespace proa::config {
@@ -76,29 +75,9 @@ TEST(Lookaside, WithoutConfigurationItIsAFolderOfTheUser) {
   EXPECT_EQ(Lookasides::load().url(named("busybox:1"), Access::Read), "file:///x");
 }
 
-TEST(Yaml, WhatItDoesNotReadIsRefusedByLine) {
-  for (const char* text : {"a: [1]\n", "a: &x 1\n", "- a\n", "a: |\n  x\n", "a: b: c\n", "a\n", "a: 'x\n", "\ta: 1\n",
-                           "a: 1\na: 2\n", "a:\n    b: 1\n  c: 1\n", "  a: 1\n", "a: 1\n---\nb: 1\n", "a: \"\\x\"\n",
-                           "a: *x\n", "? a\n", "a: {b: 1}\n", "a: 1\n  b: 2\n"}) {
-    EXPECT_THROW(parse_yaml(text, "x.yaml"), Error) << text;
-  }
-}
-
-TEST(Yaml, ReadsNestedMappings) {
-  const auto root = parse_yaml("---\na: # note\n  b: x#y # z\n  'c:d': \"q \\\"w\\\"\"\ne:\nf: null\n", "x.yaml");
-  ASSERT_EQ(root.members.size(), 3U);
-  const auto& a = root.members[0].value;
-  ASSERT_TRUE(a.is_mapping);
-  EXPECT_EQ(a.members[0].value.scalar, "x#y");
-  EXPECT_EQ(a.members[1].key, "c:d");
-  EXPECT_EQ(a.members[1].value.scalar, "q \"w\"");
-  EXPECT_EQ(root.members[2].value.scalar, "");
-}
-
-TEST(Yaml, DepthHasACeiling) {
-  std::string text;
-  for (int i = 0; i < 5000; ++i) text += std::string(static_cast<std::size_t>(i), ' ') + "a:\n";
-  EXPECT_THROW(parse_yaml(text, "x.yaml"), Error);
+TEST(Lookasides, FilesThatAreNoMappingAreRefusedByName) {
+  EXPECT_THAT(refusal("- a\n"), HasSubstr("a.yaml:1: expected keys"));
+  EXPECT_THAT(refusal("a: 'x\n"), HasSubstr("a quote is not closed"));
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ bool is_mounted(const LocalStore& local, const store::StoredImage& image) {
 
 os::Path mount_image(LocalStore& local, const store::StoredImage& image) {
   const While mounting{[&] { return fmt::format("mounting {}", image.id.digest().short_id()); }};
-  const auto target = mount_point(local, image);
+  auto target = mount_point(local, image);
   if (is_mounted(local, image)) return target;
   os::make_dirs(target);
   os::OverlayPlan plan;

@@ -14,17 +14,18 @@
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/config/yaml.h"
 #include "libcommon/os/file.h"
 #include "libcommon/transport/docker_repository.h"
 #include "tools/copy/sync/semver.h"
 #include "tools/copy/sync/source.h"
-#include "tools/copy/sync/yaml.h"
 
 namespace proa::copy {
 
 namespace {
 
 constexpr std::uint64_t kMaxListSize = 4 << 20;
+using config::YamlNode;
 using Kind = YamlNode::Kind;
 using TagFilter = std::function<bool(const std::string&)>;
 
@@ -155,7 +156,7 @@ class RegistryReader {
 
 std::vector<SyncGroup> sync_yaml_source(const std::string& path, const transport::RegistryOptions& options) {
   const While reading{[&] { return fmt::format("reading {}", path); }};
-  const auto document = parse_yaml(os::read_file(path, kMaxListSize));
+  const auto document = config::parse_yaml(os::read_file(path, kMaxListSize));
   if (document.kind != Kind::Mapping) throw Error(ErrorCode::InvalidArgument, "it is no mapping of registries");
   std::vector<SyncGroup> groups;
   for (const auto& [registry, node] : document.members) {

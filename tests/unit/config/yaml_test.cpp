@@ -1,10 +1,10 @@
-#include "tools/copy/sync/yaml.h"
+#include "libcommon/config/yaml.h"
 
 #include <gmock/gmock.h>
 
 #include "libcommon/base/error.h"
 
-namespace proa::copy {
+namespace proa::config {
 namespace {
 
 using Kind = YamlNode::Kind;
@@ -66,8 +66,15 @@ TEST(Yaml, RefusesWhatItWouldMisread) {
   EXPECT_THAT(refused("a: 'x"), testing::HasSubstr("line 1: a quote"));
   EXPECT_THAT(refused("a: 1\n---\nb: 2"), testing::HasSubstr("one document"));
   EXPECT_THAT(refused("a: 1\nplain"), testing::HasSubstr("line 2: expected KEY: VALUE"));
+  EXPECT_THAT(refused("a: b: c"), testing::HasSubstr("line 1: two keys"));
+  EXPECT_THAT(refused("? a"), testing::HasSubstr("line 1: a plain text cannot begin"));
+  EXPECT_THAT(refused("a: @x"), testing::HasSubstr("line 1: a plain text cannot begin"));
+  EXPECT_THAT(refused("a: \"\\x\""), testing::HasSubstr("line 1: only"));
   EXPECT_THAT(refused("a: " + std::string(1000, '[')), testing::HasSubstr("too deep"));
+  std::string deep;
+  for (std::size_t i = 0; i < 1000; ++i) deep += std::string(i, ' ') + "a:\n";
+  EXPECT_THAT(refused(deep), testing::HasSubstr("too deep"));
 }
 
 }  // namespace
-}  // namespace proa::copy
+}  // namespace proa::config
