@@ -54,7 +54,15 @@ class MountParser {
     }
     if (mount_.type == MountType::Bind) finish_bind();
     if (mount_.type == MountType::Image && mount_.source.empty()) refuse("an image mount needs a source");
-    if (mount_.type == MountType::Tmpfs && !mount_.source.empty()) refuse("a tmpfs has no source");
+    const bool sourceless =
+        mount_.type == MountType::Tmpfs || mount_.type == MountType::Devpts || mount_.type == MountType::Ramfs;
+    if (sourceless && !mount_.source.empty()) {
+      refuse(fmt::format("a {} has no source", mount_type_name(mount_.type)));
+    }
+    const bool parted = mount_.type == MountType::Volume || mount_.type == MountType::Image;
+    if (!mount_.subpath.empty() && !parted) {
+      refuse(fmt::format("a {} has no subpath", mount_type_name(mount_.type)));
+    }
     return std::move(mount_);
   }
 
@@ -74,6 +82,12 @@ class MountParser {
   bool apply_switch(std::string_view key, const std::optional<std::string_view>& value) {
     if (key == "readonly" || key == "ro") {
       mount_.read_only = parse_switch(key, value);
+    } else if (key == "rw" || key == "readwrite") {
+      mount_.read_write = parse_switch(key, value);
+      mount_.read_only = !mount_.read_write;
+    } else if (key == "tmpcopyup" || key == "notmpcopyup") {
+      families_.insert("tmpfs");
+      if (parse_switch(key, value) && key == "tmpcopyup") mount_.options.emplace_back(key);
     } else if (key == "bind-nonrecursive") {
       families_.insert("bind");
       mount_.non_recursive = parse_switch(key, value);
@@ -100,6 +114,11 @@ class MountParser {
       mount_.source = value;
     } else if (key == "target" || key == "dst" || key == "destination") {
       mount_.target = value;
+    } else if (key == "subpath") {
+      mount_.subpath = value;
+    } else if ((key == "uid" || key == "gid" || key == "mode" || key == "max") && parse_integer<unsigned>(value)) {
+      families_.insert("devpts");
+      mount_.options.push_back(fmt::format("{}={}", key, value));
     } else if (key == "relabel" && (value == "shared" || value == "private")) {
       mount_.options.emplace_back(value == "shared" ? "z" : "Z");
     } else {
@@ -109,7 +128,8 @@ class MountParser {
   }
 
   static MountType parse_type(std::string_view text) {
-    for (auto type : {MountType::Volume, MountType::Bind, MountType::Tmpfs, MountType::Image}) {
+    for (auto type : {MountType::Volume, MountType::Bind, MountType::Tmpfs, MountType::Image, MountType::Devpts,
+                      MountType::Ramfs}) {
       if (to_lower(text) == mount_type_name(type)) return type;
     }
     refuse(fmt::format("unknown type \"{}\"", escape_control(text)));

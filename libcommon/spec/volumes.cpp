@@ -74,6 +74,8 @@ void apply_volume_options(std::string_view options, std::string_view text, Mount
       once.set(mount.propagation, word);
     } else if (word == "nocopy" || word == "copy") {
       once.set(copy, word);
+    } else if (word.starts_with("upperdir=/") || word.starts_with("workdir=/")) {
+      mount.options.push_back(word);
     } else if (kMountOptions.contains(word)) {
       if (word == "z" || word == "Z") once.set(label, word);
       if (word == "cached" || word == "consistent" || word == "delegated") {
@@ -86,6 +88,7 @@ void apply_volume_options(std::string_view options, std::string_view text, Mount
     }
   }
   mount.read_only = access == "ro";
+  mount.read_write = access == "rw";
   mount.no_copy = copy == "nocopy";
   if (mount.type == MountType::Volume && !mount.propagation.empty())
     refuse(text, "propagation is for paths of the host");
@@ -104,6 +107,10 @@ std::string_view mount_type_name(MountType type) {
       return "tmpfs";
     case MountType::Image:
       return "image";
+    case MountType::Devpts:
+      return "devpts";
+    case MountType::Ramfs:
+      return "ramfs";
     case MountType::Volume:
       break;
   }

@@ -10,7 +10,7 @@
 
 namespace proa::spec {
 
-enum class MountType { Volume, Bind, Tmpfs, Image };
+enum class MountType { Volume, Bind, Tmpfs, Image, Devpts, Ramfs };
 std::string_view mount_type_name(MountType type);
 
 // "private", "rslave", ...
@@ -22,6 +22,7 @@ struct Mount {
   std::string source;  // Bind: a path; Volume: its name, empty for an anonymous one; Image: a reference
   std::string target;  // parse_volume and parse_mount: absolute and clean
   bool read_only = false;
+  bool read_write = false;  // asked for by a word of its own: an image is read-only without it
 
   std::string propagation;           // Bind: "rprivate", "slave", ...; empty when not asked for
   std::vector<std::string> options;  // of -v: "z", "Z", "U", "exec", "nosuid", ... (not ro, rw, propagation, nocopy)

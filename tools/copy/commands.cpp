@@ -41,6 +41,7 @@ std::vector<cli::Command> commands() {
           store_check_command(),
           store_prune_command(),
           store_df_command(),
+          store_unpack_command(),
           sync_command(),
           tag_command(),
           untag_command()};

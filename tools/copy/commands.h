@@ -45,6 +45,7 @@ cli::Command untag_command();
 cli::Command store_check_command();
 cli::Command store_prune_command();
 cli::Command store_df_command();
+cli::Command store_unpack_command();
 
 std::vector<cli::Command> commands();
 

@@ -87,6 +87,7 @@ const std::vector<Verb>& verbs() {
       {"unshare", kRun, "Run a command in the user namespace of the containers"},
       {"untag", kCopy, "Remove a name from an image"},
       {"version", kRun, "Show versions"},
+      {"volume", kRun, "Manage volumes"},
       {"wait", kRun, "Wait until containers stop"},
       {"bud", kBuild, ""},
       {"generate-sigstore-key", kCopy, ""},

@@ -42,6 +42,7 @@ constexpr Verb kVerbs[] = {
     {"unshare", cmd::unshare_command, true},
     {"system", cmd::system_group},
     {"container", cmd::container_group, true},
+    {"volume", cmd::volume_group},
     {"oci", proa::run::oci::oci_command},
 };
 

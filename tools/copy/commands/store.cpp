@@ -1,9 +1,12 @@
 // What `proa system check|prune|df` asks of the image store. Hidden: proa-run starts them.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "libcommon/archive/import.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/store/check.h"
@@ -107,6 +110,20 @@ cli::ExitCode df(cli::Context&, const StoreOptions&) {
   return 0;
 }
 
+// Standard input without its compression.
+cli::ExitCode unpack(cli::Context&, const StoreOptions&) {
+  const auto duplicate = [](int fd) {
+    os::UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (!copy.valid()) throw system_error("duplicate a standard stream");
+    return copy;
+  };
+  const auto plain =
+      archive::decompress_import(std::make_unique<io::FdSource>(duplicate(STDIN_FILENO), "standard input"));
+  io::FdSink sink(duplicate(STDOUT_FILENO), "standard output");
+  io::copy(*plain, sink);
+  return 0;
+}
+
 }  // namespace
 
 cli::Command store_check_command() {
@@ -125,6 +142,10 @@ cli::Command store_prune_command() {
       .flag("all,a", &StoreOptions::all, "Also named images that no container uses")
       .hidden()
       .runs(prune);
+}
+
+cli::Command store_unpack_command() {
+  return cli::command<StoreOptions>("store-unpack", "Take the compression off standard input").hidden().runs(unpack);
 }
 
 cli::Command store_df_command() {

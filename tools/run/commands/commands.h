@@ -29,5 +29,6 @@ cli::Command unshare_command();
 cli::Command prune_command();  // of containers
 cli::Command system_group();
 cli::Command container_group();
+cli::Command volume_group();
 
 }  // namespace proa::commands

@@ -1,6 +1,8 @@
 #include "tools/run/commands/common.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -8,6 +10,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/config/paths.h"
+#include "libcommon/os/dir.h"
 
 namespace proa::commands {
 
@@ -104,6 +107,44 @@ int for_each_at_once(const engine::Containers& containers, const Selection& sele
                      const Begin& begin) {
   constexpr std::size_t kMost = 100;  // descriptors are held for each of them
   return go_through(containers, selection, running_only, kMost, begin);
+}
+
+bool confirmed(const std::string& what) {
+  print(fmt::format("WARNING! This will remove {}.\nAre you sure you want to continue? [y/N] ", what));
+  std::fflush(stdout);
+  const int answer = std::getchar();
+  return answer == 'y' || answer == 'Y';
+}
+
+std::uint64_t tree_size(const os::Path& path) {
+  std::uint64_t size = 0;
+  try {
+    for (const auto& name : os::list_dir(path)) {
+      const auto status = os::try_stat(os::join(path, name));
+      if (!status) continue;
+      size += S_ISDIR(status->st_mode) ? tree_size(os::join(path, name))
+                                       : static_cast<std::uint64_t>(status->st_blocks) * 512;
+    }
+  } catch (const Error&) {
+    // A folder of a subordinate id.
+  }
+  return size;
+}
+
+os::UniqueFd open_output(const std::string& path) {
+  if (!path.empty() && path != "-") return os::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (::isatty(STDOUT_FILENO) == 1) {
+    throw Error(ErrorCode::InvalidArgument, "an archive is not written to a terminal",
+                "redirect the output, or name a file with --output");
+  }
+  os::UniqueFd file(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+  if (!file.valid()) throw system_error("duplicate standard output");
+  return file;
+}
+
+engine::Container get_latest(const engine::Containers& containers) {
+  if (auto container = latest(containers)) return std::move(*container);
+  throw Error(ErrorCode::NotFound, "there is no container");
 }
 
 int report_failure(const monitor::Failure& failure) {

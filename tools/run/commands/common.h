@@ -31,13 +31,17 @@ int for_each(const engine::Containers& containers, const Selection& selection, b
 int for_each_at_once(const engine::Containers& containers, const Selection& selection, bool running_only,
                      const std::function<std::function<void()>(engine::Container)>& begin);
 
-// The same for what takes a while: `begin` only sets it going and returns what waits for its end, so that many
-// containers take no longer than the slowest of them.
-int for_each_at_once(const engine::Containers& containers, const Selection& selection, bool running_only,
-                     const std::function<std::function<void()>(engine::Container)>& begin);
-
 // Prints the monitor's failure and returns its exit code.
 int report_failure(const monitor::Failure& failure);
+
+// Asks on standard output whether `what` may be removed.
+bool confirmed(const std::string& what);
+// Disk use of a tree, as far as we may look into it.
+std::uint64_t tree_size(const os::Path& path);
+// A new file, or standard output when `path` is empty or "-"; a terminal takes no archive.
+os::UniqueFd open_output(const std::string& path);
+// The container made last. NotFound when there is none.
+engine::Container get_latest(const engine::Containers& containers);
 
 // Prints text to stdout as it is.
 void print(std::string_view text);

@@ -68,6 +68,10 @@ void add_file_flags(RunBuilder& b) {
           Complete::Directory)
       .value("mount", &Options::mount, "Mount, in the long form", "type=TYPE,source=...,target=...")
       .value("tmpfs", &Options::tmpfs, "Mount a file system in memory", "TARGET[:OPTIONS]")
+      .value("volumes-from", &Options::volumes_from, "The binds and volumes of another container",
+             "CONTAINER[:OPTIONS]", Complete::Container)
+      .value("volume-driver", &Options::volume_driver, "Driver of new volumes: local", "DRIVER")
+      .value("image-volume", &Options::image_volume, "Volumes of the image: anonymous, tmpfs or ignore", "MODE")
       .flag("read-only", &Options::read_only, "Make the root file system read-only")
       .flag("read-only-tmpfs", &Options::read_only_tmpfs,
             "With --read-only: memory on /tmp, /run, /var/tmp (default true)")

@@ -74,7 +74,6 @@ constexpr Refused kRefused[] = {
     {"health-startup-timeout", true, kHealth},
     {"health-timeout", true, kHealth},
     {"hosts-file", true, "use --add-host"},
-    {"image-volume", true, "volumes of the image become anonymous volumes"},
     {"init-ctr", true, kPod},
     {"init-path", true, "use --init, which needs no program"},
     {"ip", true, kAddress},
@@ -104,8 +103,6 @@ constexpr Refused kRefused[] = {
     {"systemd", true, kLeaveOut},
     {"timeout", true, "use `timeout SECONDS proa run ...`"},
     {"use-api-socket", false, "there is no daemon and no socket"},
-    {"volume-driver", true, "volumes are folders of the host; bind the wanted one"},
-    {"volumes-from", true, "name the volumes with --volume"},
 };
 
 }  // namespace

@@ -28,22 +28,6 @@ struct SystemOptions {
   std::string format;
 };
 
-// Disk use of a tree, as far as we may look into it.
-std::uint64_t tree_size(const os::Path& path) {
-  std::uint64_t size = 0;
-  try {
-    for (const auto& name : os::list_dir(path)) {
-      const auto status = os::try_stat(os::join(path, name));
-      if (!status) continue;
-      size += S_ISDIR(status->st_mode) ? tree_size(os::join(path, name))
-                                       : static_cast<std::uint64_t>(status->st_blocks) * 512;
-    }
-  } catch (const Error&) {
-    // A folder of a subordinate id.
-  }
-  return size;
-}
-
 // JSON that `proa-copy VERB` prints.
 Json ask_store(std::vector<std::string> words) {
   os::SpawnPlan plan;
@@ -74,14 +58,6 @@ int check(cli::Context&, const SystemOptions& options) {
   return code != 0 ? code : report.damage ? 1 : 0;
 }
 
-bool confirmed(const SystemOptions& options, const std::string& what) {
-  if (options.force) return true;
-  print(fmt::format("WARNING! This will remove {}.\nAre you sure you want to continue? [y/N] ", what));
-  std::fflush(stdout);
-  const int answer = std::getchar();
-  return answer == 'y' || answer == 'Y';
-}
-
 std::uint64_t prune_containers(const engine::Containers& containers) {
   std::uint64_t freed = 0;
   bool any = false;
@@ -101,7 +77,7 @@ std::uint64_t prune_containers(const engine::Containers& containers) {
 }
 
 int prune_stopped(cli::Context&, const SystemOptions& options) {
-  if (!confirmed(options, "all stopped containers")) return 0;
+  if (!options.force && !confirmed("all stopped containers")) return 0;
   const std::uint64_t freed = prune_containers(open_containers());
   print(fmt::format("Total reclaimed space: {}\n", human_size(static_cast<double>(freed))));
   return 0;
@@ -109,12 +85,11 @@ int prune_stopped(cli::Context&, const SystemOptions& options) {
 
 int prune(cli::Context&, const SystemOptions& options) {
   const std::string images = options.all ? "all images without a container" : "all dangling images";
-  if (!confirmed(options, "all stopped containers, " + images + (options.volumes ? ", all unused volumes" : ""))) {
-    return 0;
-  }
+  const std::string volumes = options.volumes ? ", all unused volumes" : "";
+  if (!options.force && !confirmed("all stopped containers, " + images + volumes)) return 0;
   const auto containers = open_containers();
   std::uint64_t freed = prune_containers(containers);
-  if (options.volumes) engine::prune_volumes(containers);
+  if (options.volumes) engine::prune_volumes(containers, [](const engine::Volume&) { return true; });
   std::vector<std::string> words{"store-prune"};
   if (options.all) words.emplace_back("--all");
   const Json store = ask_store(std::move(words));
@@ -158,8 +133,8 @@ int df(cli::Context&, const SystemOptions& options) {
   for (const auto& [volume, users] : use) {
     const std::uint64_t one = tree_size(volume.data);
     volume_size += one;
-    volume_free += users == 0 ? one : 0;
-    used += users != 0;
+    volume_free += users.empty() ? one : 0;
+    used += !users.empty();
   }
   rows.push_back(df_row("Local Volumes", use.size(), used, volume_size, volume_free));
   const cli::Listing listing{"table {{.Type}}\t{{.Total}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}", {}};

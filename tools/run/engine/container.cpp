@@ -90,6 +90,11 @@ std::optional<ExitRecord> Container::exit() const {
   return text ? std::optional(ExitRecord::parse(*text)) : std::nullopt;
 }
 
+std::optional<HealthState> Container::health() const {
+  const auto text = read_record_file(fd(), "health.json");
+  return text ? std::optional(HealthState::parse(*text)) : std::nullopt;
+}
+
 void Container::replace_file(const char* name, const std::string& text) const {
   const std::string temporary = std::string(".") + name;
   os::store_call::unlink(temporary, fd());
@@ -102,7 +107,10 @@ void Container::write_record(const ContainerRecord& record) const { replace_file
 void Container::write_state(const RunState& state) const { replace_file("state.json", state.encode()); }
 void Container::write_exit(const ExitRecord& exit) const { replace_file("exit.json", exit.encode()); }
 
+void Container::write_health(const HealthState& health) const { replace_file("health.json", health.encode()); }
+
 void Container::clear_run() const {
+  os::store_call::unlink("health.json", fd());
   // The exit goes last: without a state file it would look as if the container had never run.
   os::store_call::unlink("state.json", fd());
   os::store_call::unlink("exit.json", fd());

@@ -47,6 +47,19 @@ std::optional<LiveLock> take_lock_of(int folder) {
   }
 }
 
+// The images of a container may be collected again.
+void drop_uses(const os::Path& data, const Container& container) {
+  auto store = store::Store::try_open(data);
+  if (!store) return;
+  store::remove_use(*store, container.id());
+  try {
+    const std::size_t mounts = container.record().prepared.size();
+    for (std::size_t i = 0; i < mounts; ++i) store::remove_use(*store, mount_use(container.id(), i));
+  } catch (const Error& error) {
+    log::debug(error.what());  // no record, no mounts
+  }
+}
+
 // Empty when the record was not written yet, or cannot be read.
 std::string name_in_record(const Container& container) {
   try {
@@ -57,6 +70,10 @@ std::string name_in_record(const Container& container) {
 }
 
 }  // namespace
+
+std::string mount_use(const std::string& container_id, std::size_t position) {
+  return fmt::format("{}.{}", container_id, position);
+}
 
 Containers::Containers(config::Paths paths)
     : paths_(std::move(paths)),
@@ -181,7 +198,7 @@ void Containers::hide(Container& container, const std::string& name) const {
   if (!name.empty() && named_id(os::join(names_, name)) == container.id()) {
     os::store_call::unlink(os::join(names_, name), AT_FDCWD);
   }
-  if (auto store = store::Store::try_open(paths_.data)) store::remove_use(*store, container.id());
+  drop_uses(paths_.data, container);
 }
 
 void Containers::erase(const Container& container) const {

@@ -1,7 +1,7 @@
 // The folder of containers: `containers/<id>/`, names as links in `names/`. No database and no lock over all of them.
 //
 //   containers/.<id>/   being made or being removed; swept when its lock is free
-//   containers/<id>/    record.json  lock  [state.json]  [exit.json]  bundle/  upper/  work/  ctr.log
+//   containers/<id>/    record.json  lock  [state.json]  [exit.json]  [health.json]  bundle/  upper/  work/  ctr.log
 //   names/<name>        -> ../containers/<id>; making the link claims the name
 #pragma once
 
@@ -41,11 +41,13 @@ class Container {
   ContainerRecord record() const;
   std::optional<RunState> state() const;
   std::optional<ExitRecord> exit() const;
+  std::optional<HealthState> health() const;
   bool alive() const { return LiveLock::held(fd()); }
 
   void write_record(const ContainerRecord& record) const;
   void write_state(const RunState& state) const;
   void write_exit(const ExitRecord& exit) const;
+  void write_health(const HealthState& health) const;
   void clear_run() const;  // forgets state and exit before a start
 
  private:
@@ -108,6 +110,9 @@ class Containers {
   config::Paths paths_;
   os::Path containers_, names_;
 };
+
+// Under which name the store keeps the image of a prepared mount for a container.
+std::string mount_use(const std::string& container_id, std::size_t position);
 
 // Deletes a tree that may hold files of subordinate ids.
 void remove_foreign_tree(const os::Path& path);

@@ -46,7 +46,10 @@ ContainerRecord make_record(const Containers& containers, const RunOptions& opti
 // What was begun is taken away again when something throws before the monitor has it.
 void undo(const Containers& containers, const std::string& id, const ContainerRecord& record) noexcept {
   try {
-    if (auto store = store::Store::try_open(containers.paths().data)) store::remove_use(*store, id);
+    if (auto store = store::Store::try_open(containers.paths().data)) {
+      store::remove_use(*store, id);
+      for (std::size_t i = 0; i < record.prepared.size(); ++i) store::remove_use(*store, mount_use(id, i));
+    }
     os::remove_tree(os::join(os::join(containers.paths().data, "containers"), "." + id));
     remove_volumes(containers, record);
   } catch (const std::exception&) {
@@ -78,7 +81,7 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   merge_security(options, record, spec);
   merge_limits(options, record, spec);
   merge_ports(options, image.config, record);
-  auto new_volumes = merge_mounts(containers, options, image.config, record, spec);
+  auto mounts = merge_mounts(containers, options, image.config, record, spec);
   const os::Path final_path = os::join(os::join(containers.paths().data, "containers"), id);
   write_network_files(container, final_path, options, record, spec);
   container.write_record(record);
@@ -93,7 +96,8 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   // Who keeps his id wants to be himself.
   if (plan.user.empty() && options.userns == "keep-id") plan.user = fmt::format("{}:{}", ::getuid(), ::getgid());
   plan.group_add = options.group_add;
-  plan.new_volumes = std::move(new_volumes);
+  plan.new_volumes = std::move(mounts.new_volumes);
+  plan.give_away = std::move(mounts.give_away);
   if (const char* term = ::getenv("TERM")) plan.terminal_type = term;
   if (options.tty && os::is_terminal(STDIN_FILENO)) plan.size = os::window_size(STDIN_FILENO);
   return plan;

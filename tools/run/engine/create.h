@@ -32,10 +32,16 @@ struct Joins {
 };
 Joins resolve_joins(const Containers& containers, const ContainerRecord& record);
 
-// -v, --mount, --tmpfs, VOLUME: mounts of the specification; makes the volumes. Returns those that were never used.
-std::vector<std::pair<os::Path, std::string>> merge_mounts(const Containers& containers, const RunOptions& options,
-                                                           const oci::ImageConfig& image, ContainerRecord& record,
-                                                           runtime::ContainerSpec& spec);
+// What is done about mounts once the root file system is there.
+struct MountWork {
+  // Volumes that were never used: they get what the image has at their place, {folder of the data, path inside}. An
+  // empty path: they only count as used from now on.
+  std::vector<std::pair<os::Path, std::string>> new_volumes;
+  std::vector<os::Path> give_away;  // to the user of the container
+};
+// -v, --mount, --tmpfs, --volumes-from, VOLUME: mounts of the specification; makes the volumes.
+MountWork merge_mounts(const Containers& containers, const RunOptions& options, const oci::ImageConfig& image,
+                       ContainerRecord& record, runtime::ContainerSpec& spec);
 // /etc/hosts, /etc/hostname and /etc/resolv.conf in the bundle, and their mounts.
 void write_network_files(const Container& container, const os::Path& final_path, const RunOptions& options,
                          ContainerRecord& record, runtime::ContainerSpec& spec);

@@ -1,9 +1,5 @@
-// What the container sees of the host: binds, volumes, and the files of /etc that depend on the network.
-#include <arpa/inet.h>
+// What the container sees of the host: binds, volumes, images, memory.
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -11,85 +7,137 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
-#include "libcommon/network/mode.h"
-#include "libcommon/network/pasta.h"
 #include "libcommon/os/file.h"
-#include "libcommon/os/store_file.h"
-#include "libcommon/runtime/etc_files.h"
-#include "libcommon/spec/hosts.h"
 #include "libcommon/spec/volumes.h"
+#include "libcommon/store/lease.h"
+#include "libcommon/store/store.h"
 #include "tools/run/engine/create.h"
 #include "tools/run/engine/volumes.h"
 
 namespace proa::engine {
 namespace {
 
-using Mounts = std::vector<std::pair<os::Path, std::string>>;
+struct Options {
+  bool overlay = false, give_away = false;
+  std::string upper, work;
+  std::vector<std::string> kept;  // for mount(2)
+};
+
+Options read_options(const spec::Mount& mount) {
+  Options options;
+  for (const auto& word : mount.options) {
+    if (word == "O") {
+      options.overlay = true;
+    } else if (word == "U") {
+      options.give_away = true;
+    } else if (word.starts_with("upperdir=")) {
+      options.upper = word.substr(9);
+    } else if (word.starts_with("workdir=")) {
+      options.work = word.substr(8);
+    } else if (word.starts_with("idmap")) {
+      throw Error(ErrorCode::Unsupported, "id-mapped mounts need root, which cannot be had here",
+                  "use --userns=keep-id, or the mount option U");
+    } else if (word != "z" && word != "Z" && word != "copy") {
+      // Labels of SELinux: nothing to do where it is not in force, as with the peers.
+      options.kept.push_back(word);
+    }
+  }
+  if (options.upper.empty() != options.work.empty() || (!options.upper.empty() && !options.overlay)) {
+    throw Error(ErrorCode::InvalidArgument, "upperdir and workdir belong together, and to the mount option O");
+  }
+  return options;
+}
 
 class MountMerger {
  public:
-  MountMerger(const Containers& containers, ContainerRecord& record, runtime::ContainerSpec& spec)
-      : volumes_(containers.paths()), record_(record), spec_(spec) {}
+  MountMerger(const Containers& containers, const RunOptions& options, ContainerRecord& record,
+              runtime::ContainerSpec& spec)
+      : containers_(containers), volumes_(containers.paths()), record_(record), spec_(spec) {
+    if (options.volume_driver) driver_ = *options.volume_driver;
+  }
 
   void add(const spec::Mount& mount) {
     if (!targets_.insert(spec::clean_path(mount.target)).second) {
       throw Error(ErrorCode::InvalidArgument, fmt::format("two mounts have the same destination {}", mount.target));
     }
-    refuse_unknown(mount);
     switch (mount.type) {
       case spec::MountType::Bind:
         return add_bind(mount);
       case spec::MountType::Volume:
         return add_volume(mount);
       case spec::MountType::Tmpfs:
-        return add_tmpfs(mount);
+        return add_memory(mount, runtime::MountRequest::Kind::Tmpfs, "tmpfs");
+      case spec::MountType::Ramfs:
+        return add_memory(mount, runtime::MountRequest::Kind::Ramfs, "ramfs");
+      case spec::MountType::Devpts:
+        return add_memory(mount, runtime::MountRequest::Kind::Devpts, "devpts");
       case spec::MountType::Image:
-        throw Error(ErrorCode::Unsupported, "--mount type=image is not supported yet", "use a volume or a bind");
+        return add_image(mount);
     }
   }
 
   // VOLUME of an image: a volume of its own for each container, unless the user has put something there.
-  void add_image_volume(const std::string& path) {
+  void add_image_volume(const std::string& path, const std::string& how) {
     const std::string target = spec::clean_path(path.starts_with('/') ? path : "/" + path);
-    if (target == "/" || targets_.contains(target)) return;
+    if (target == "/" || targets_.contains(target) || how == "ignore") return;
     spec::Mount mount;
     mount.target = target;
+    if (how == "tmpfs") mount.type = spec::MountType::Tmpfs;
     add(mount);
   }
 
-  Mounts take_new_volumes() { return std::move(new_volumes_); }
-
- private:
-  static void refuse_unknown(const spec::Mount& mount) {
-    if (!mount.subpath.empty()) {
-      throw Error(ErrorCode::Unsupported, "the mount option subpath is not supported yet", "mount the whole volume");
-    }
-    if (!mount.driver.empty() && mount.driver != "local") {
-      throw Error(ErrorCode::Unsupported, fmt::format("the volume driver '{}' is not supported", mount.driver));
-    }
-    if (!mount.driver_options.empty()) {
-      throw Error(ErrorCode::Unsupported, "options of volume drivers are not supported yet");
-    }
-    for (const auto& option : mount.options) {
-      if (option == "U" || option == "O" || option.starts_with("upperdir=") || option.starts_with("idmap")) {
-        throw Error(ErrorCode::Unsupported, fmt::format("the mount option {} is not supported yet", option));
+  // --volumes-from CONTAINER[:OPTIONS]: its binds and volumes at the same places, where nothing was asked for here.
+  void add_from(const std::string& text) {
+    const auto parts = cut(text, ":");
+    const std::string name(parts ? parts->first : std::string_view(text));
+    bool read_only = false;
+    for (const auto& word : split(parts ? parts->second : std::string_view(), ',')) {
+      if (word == "ro") {
+        read_only = true;
+      } else if (!word.empty() && word != "rw" && word != "z" && word != "Z") {
+        throw Error(ErrorCode::InvalidArgument, fmt::format("--volumes-from={}: unknown option {}", text, word),
+                    "use ro, rw or z");
       }
+    }
+    for (const auto& note : containers_.get(name).record().mounts) {
+      if (targets_.contains(note.destination) || (note.type != "bind" && note.type != "volume")) continue;
+      spec::Mount mount;
+      mount.type = note.type == "bind" ? spec::MountType::Bind : spec::MountType::Volume;
+      mount.source = note.type == "bind" ? note.source : note.name;
+      mount.target = note.destination;
+      mount.read_only = read_only || note.read_only;
+      mount.propagation = note.propagation;
+      mount.options = note.options;
+      add(mount);
     }
   }
 
-  void push(const spec::Mount& mount, const std::string& source, const char* type, const std::string& name) {
+  MountWork take_work() { return std::move(work_); }
+
+ private:
+  void push(const spec::Mount& mount, const Options& options, const std::string& source, const char* type,
+            const std::string& name) {
     runtime::MountRequest request;
     request.source = source;
     request.target = mount.target;
     request.read_only = mount.read_only;
     request.recursive = !mount.non_recursive;
     request.propagation = mount.propagation;
-    for (const auto& option : mount.options) {
-      // Labels of SELinux: nothing to do where it is not in force, as with the peers.
-      if (option != "z" && option != "Z") request.options.push_back(option);
+    request.options = options.kept;
+    if (options.overlay) {
+      PreparedMount overlay{"overlay", source, {}, options.upper, options.work, true};
+      request.source = prepare(std::move(overlay));
     }
+    if (options.give_away) work_.give_away.push_back(source);
     spec_.mounts.push_back(std::move(request));
-    record_.mounts.push_back({type, name, source, mount.target, mount.read_only});
+    record_.mounts.push_back({type, name, source, mount.target, mount.read_only, mount.propagation, mount.options});
+  }
+
+  // Where the specification finds it.
+  std::string prepare(PreparedMount mount) {
+    record_.prepared.push_back(std::move(mount));
+    const os::Path folder = os::join(os::join(containers_.paths().data, "containers"), record_.id);
+    return fmt::format("{}/mounts/{}", folder, record_.prepared.size() - 1);
   }
 
   void add_bind(const spec::Mount& mount) {
@@ -101,165 +149,113 @@ class MountMerger {
       }
       os::make_dirs(mount.source, 0755);
     }
-    push(mount, mount.source, "bind", "");
+    push(mount, read_options(mount), mount.source, "bind", "");
   }
 
   void add_volume(const spec::Mount& mount) {
+    const std::string& driver = mount.driver.empty() ? driver_ : mount.driver;
+    if (!driver.empty() && driver != "local") {
+      throw Error(ErrorCode::Unsupported, fmt::format("the volume driver '{}' is not supported", driver),
+                  "volumes are folders: use the driver local");
+    }
     const bool anonymous = mount.source.empty();
     const std::string name = anonymous ? random_hex(32) : mount.source;
-    auto [volume, is_new] = volumes_.find_or_create(name, anonymous, mount.labels);
+    const auto found = volumes_.find_or_create({name, anonymous, mount.labels, mount.driver_options});
+    const Volume& volume = found.first;
     if (anonymous) record_.anonymous_volumes.push_back(name);
-    if (is_new && !mount.no_copy) new_volumes_.emplace_back(volume.data, mount.target);
-    push(mount, volume.data, "volume", name);
+    if (volume.has_mount_options()) return add_mounted_volume(mount, volume);
+    const bool overlay = std::find(mount.options.begin(), mount.options.end(), "O") != mount.options.end();
+    // Without a path in the image it only counts as used from now on.
+    if (!volume.used()) work_.new_volumes.emplace_back(volume.data, mount.no_copy || overlay ? "" : mount.target);
+    if (mount.subpath.empty()) return push(mount, read_options(mount), volume.data, "volume", name);
+    PreparedMount part{"path", volume.data, mount.subpath, {}, {}, true};
+    spec::Mount whole = mount;
+    push(whole, read_options(mount), prepare(std::move(part)), "volume", name);
+    record_.mounts.back().source = os::join(volume.data, mount.subpath);
   }
 
-  void add_tmpfs(const spec::Mount& mount) {
+  // A volume whose options say what is mounted.
+  void add_mounted_volume(const spec::Mount& mount, const Volume& volume) {
+    const auto option = [&](const char* key) {
+      const auto found = volume.options.find(key);
+      return found == volume.options.end() ? std::string() : found->second;
+    };
+    spec::Mount real = mount;
+    for (const auto& word : split(option("o"), ',')) {
+      if (word == "ro") real.read_only = true;
+      const bool known = word.empty() || word == "ro" || word == "rw" || word == "bind" || word == "rbind";
+      if (!known) real.options.push_back(word);
+    }
+    if (option("type") == "tmpfs") return add_memory(real, runtime::MountRequest::Kind::Tmpfs, "volume", volume.name);
+    if (!os::try_stat(option("device"), AT_FDCWD, 0)) {
+      throw Error(ErrorCode::NotFound, fmt::format("volume {}: no such folder: {}", volume.name, option("device")));
+    }
+    push(real, read_options(real), option("device"), "volume", volume.name);
+  }
+
+  void add_memory(const spec::Mount& mount, runtime::MountRequest::Kind kind, const char* type,
+                  const std::string& name = {}) {
     runtime::MountRequest request;
-    request.kind = runtime::MountRequest::Kind::Tmpfs;
+    request.kind = kind;
     request.target = mount.target;
     request.read_only = mount.read_only;
     request.options = mount.options;
     if (mount.tmpfs_size) request.options.push_back(fmt::format("size={}", *mount.tmpfs_size));
     if (mount.tmpfs_mode) request.options.push_back(fmt::format("mode={:o}", *mount.tmpfs_mode));
     spec_.mounts.push_back(std::move(request));
-    record_.mounts.push_back({"tmpfs", "", "", mount.target, mount.read_only});
+    record_.mounts.push_back({type, name, "", mount.target, mount.read_only, {}, mount.options});
   }
 
+  void add_image(const spec::Mount& mount) {
+    const auto store = store::Store::try_open(containers_.paths().data);
+    const auto image = store ? store->find(mount.source) : std::nullopt;
+    if (!image) {
+      throw Error(ErrorCode::NotFound, fmt::format("no such image: {}", mount.source),
+                  fmt::format("pull it first: `proa pull {}`", mount.source));
+    }
+    if (!image->top_layer) throw Error(ErrorCode::InvalidArgument, fmt::format("{} has no files", mount.source));
+    store::add_use(*store, mount_use(record_.id, record_.prepared.size()), *image);
+    PreparedMount root{"image", image->top_layer->str(), mount.subpath, {}, {}, mount.read_write};
+    spec::Mount whole = mount;
+    whole.read_only = !mount.read_write;
+    push(whole, read_options(mount), prepare(std::move(root)), "image", "");
+    record_.mounts.back().source = mount.source;
+  }
+
+  const Containers& containers_;
   Volumes volumes_;
   ContainerRecord& record_;
   runtime::ContainerSpec& spec_;
+  std::string driver_;
   std::set<std::string> targets_;
-  Mounts new_volumes_;
+  MountWork work_;
 };
 
 std::size_t depth(const std::string& path) {
   return static_cast<std::size_t>(std::count(path.begin(), path.end(), '/'));
 }
 
-// The address that pasta will give the container: that of the interface with the default route. Connecting a datagram
-// socket sends nothing.
-std::string outgoing_address() {
-  const os::UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(53);
-  ::inet_pton(AF_INET, "192.0.2.1", &address.sin_addr);
-  socklen_t size = sizeof address;
-  char text[INET_ADDRSTRLEN];
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-      ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
-      ::inet_ntop(AF_INET, &address.sin_addr, text, sizeof text) != nullptr) {
-    return text;
-  }
-  return "127.0.1.1";
-}
-
-std::string hosts_file(const RunOptions& options, const ContainerRecord& record, network::Mode::Kind kind) {
-  std::vector<runtime::HostsEntry> entries;
-  for (const auto& text : options.add_host) {
-    auto entry = spec::parse_add_host(text);
-    if (entry.address == "host-gateway") {
-      throw Error(ErrorCode::Unsupported, fmt::format("--add-host {}: host-gateway is not supported yet", text),
-                  "the host's loopback is closed to containers; --network pasta:allow_host_loopback opens it at the "
-                  "address of the gateway");
-    }
-    entries.push_back({entry.address, entry.names});
-  }
-  const std::string own = kind == network::Mode::Kind::User ? outgoing_address() : "127.0.1.1";
-  std::vector<std::string> names{record.hostname};
-  if (record.name != record.hostname) names.push_back(record.name);
-  entries.push_back({own, names});
-  return runtime::hosts_text(entries);
-}
-
-runtime::ResolvConf host_resolv_conf() {
-  constexpr std::uint64_t kMax = 1 << 20;
-  const auto parse = [](const char* path) {
-    return runtime::parse_resolv_conf(os::try_read_file(path, kMax).value_or(""));
-  };
-  runtime::ResolvConf conf = parse("/etc/resolv.conf");
-  // systemd-resolved listens on the host's loopback only; beside it stands what it asks itself.
-  if (conf.nameservers == std::vector<std::string>{"127.0.0.53"}) {
-    runtime::ResolvConf real = parse("/run/systemd/resolve/resolv.conf");
-    if (!real.nameservers.empty()) return real;
-  }
-  return conf;
-}
-
-std::string resolv_conf_file(const RunOptions& options, ContainerRecord& record, network::Mode::Kind kind) {
-  runtime::ResolvConf conf;
-  if (kind != network::Mode::Kind::None) conf = host_resolv_conf();
-  std::vector<std::string> asked;
-  for (const auto& text : options.dns) asked.push_back(spec::parse_dns_server(text));
-  if (kind == network::Mode::Kind::User) {
-    auto plan = network::plan_dns(conf.nameservers, asked);
-    conf.nameservers = std::move(plan.nameservers);
-    record.dns_forward = std::move(plan.forward_to);
-  } else if (!asked.empty()) {
-    conf.nameservers = asked;
-  }
-  if (!options.dns_search.empty()) {
-    conf.search.clear();
-    for (const auto& text : options.dns_search) {
-      if (auto domain = spec::parse_dns_search(text); domain != ".") conf.search.push_back(std::move(domain));
-    }
-  }
-  if (!options.dns_option.empty()) conf.options = options.dns_option;
-  return runtime::resolv_conf_text(conf);
-}
-
-std::string host_name() {
-  char name[65] = {};
-  if (::gethostname(name, sizeof name - 1) < 0) throw system_error("gethostname");
-  return name;
-}
-
 }  // namespace
 
-Mounts merge_mounts(const Containers& containers, const RunOptions& options, const oci::ImageConfig& image,
-                    ContainerRecord& record, runtime::ContainerSpec& spec) {
-  MountMerger merger(containers, record, spec);
+MountWork merge_mounts(const Containers& containers, const RunOptions& options, const oci::ImageConfig& image,
+                       ContainerRecord& record, runtime::ContainerSpec& spec) {
+  MountMerger merger(containers, options, record, spec);
   const std::string here = os::read_link("/proc/self/cwd");
   for (const auto& text : options.mount) merger.add(spec::parse_mount(text, here));
   for (const auto& text : options.volume) merger.add(spec::parse_volume(text, here));
   for (const auto& text : options.tmpfs) merger.add(spec::parse_tmpfs(text));
-  for (const auto& path : image.volumes) merger.add_image_volume(path);
+  for (const auto& text : options.volumes_from) merger.add_from(text);
+  record.volumes_from = options.volumes_from;
+  const std::string how = options.image_volume.value_or("anonymous");
+  if (how != "anonymous" && how != "bind" && how != "tmpfs" && how != "ignore") {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--image-volume={}: unknown", how),
+                "use anonymous, tmpfs or ignore");
+  }
+  for (const auto& path : image.volumes) merger.add_image_volume(path, how);
   // A mount below another one comes after it.
   std::stable_sort(spec.mounts.begin(), spec.mounts.end(),
                    [](const auto& a, const auto& b) { return depth(a.target) < depth(b.target); });
-  return merger.take_new_volumes();
-}
-
-void write_network_files(const Container& container, const os::Path& final_path, const RunOptions& options,
-                         ContainerRecord& record, runtime::ContainerSpec& spec) {
-  const auto kind = network::parse_mode(record.network).kind;
-  record.hostname = options.hostname                    ? spec::check_host_name(*options.hostname)
-                    : kind == network::Mode::Kind::Host ? host_name()
-                                                        : record.id.substr(0, 12);
-  const bool own_uts = spec.uts.kind == runtime::NamespaceChoice::Kind::Private;
-  if (own_uts) spec.hostname = record.hostname;
-  if (!own_uts && options.hostname) {
-    throw Error(ErrorCode::InvalidArgument, "--hostname needs a uts namespace of its own", "leave out --uts");
-  }
-
-  const auto provide = [&](const char* name, const std::string& text) {
-    const std::string target = fmt::format("/etc/{}", name);
-    const bool taken = std::any_of(spec.mounts.begin(), spec.mounts.end(),
-                                   [&](const auto& mount) { return mount.target == target || mount.target == "/etc"; });
-    if (taken) return;
-    auto file = os::StoreFile::create(fmt::format("bundle/{}", name), container.fd(), 0644);
-    if (::fchmod(file.fd(), 0644) < 0) throw system_error("fchmod");
-    file.write(text);
-    runtime::MountRequest mount;
-    mount.source = fmt::format("{}/bundle/{}", final_path, name);
-    mount.target = target;
-    spec.mounts.insert(spec.mounts.begin(), std::move(mount));
-  };
-  if (!options.no_hosts) provide("hosts", hosts_file(options, record, kind));
-  if (!options.no_hostname) provide("hostname", runtime::hostname_text(record.hostname));
-  if (options.dns != std::vector<std::string>{"none"}) {
-    provide("resolv.conf", resolv_conf_file(options, record, kind));
-  }
+  return merger.take_work();
 }
 
 }  // namespace proa::engine

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 #include "libcommon/base/error.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/file.h"
@@ -72,28 +70,6 @@ ContainerCheck check_containers(const Containers& containers, bool repair) {
   check_records(containers, repair, report);
   check_names(containers, repair, report);
   return report;
-}
-
-std::vector<std::pair<Volume, std::size_t>> volume_use(const Containers& containers) {
-  std::map<std::string, std::size_t> users;
-  for (const auto& container : containers.list()) {
-    for (const auto& mount : look_at(container).record.mounts) {
-      if (!mount.name.empty()) ++users[mount.name];
-    }
-  }
-  std::vector<std::pair<Volume, std::size_t>> use;
-  for (auto& volume : Volumes(containers.paths()).list()) {
-    const std::size_t count = users[volume.name];
-    use.emplace_back(std::move(volume), count);
-  }
-  return use;
-}
-
-void prune_volumes(const Containers& containers) {
-  const Volumes volumes(containers.paths());
-  for (const auto& [volume, users] : volume_use(containers)) {
-    if (users == 0) volumes.remove(volume.name);
-  }
 }
 
 }  // namespace proa::engine

@@ -19,6 +19,7 @@
 #include "libcommon/os/tty.h"
 #include "libcommon/runtime/cgroup_limits.h"
 #include "tools/run/monitor/console.h"
+#include "tools/run/monitor/prepared_mounts.h"
 
 namespace proa::monitor {
 
@@ -32,6 +33,7 @@ ContainerRun::ContainerRun(const MonitorPlan& plan, const os::UserNamespacePlan&
     if (place != nullptr) {
       cgroup_ = runtime::make_cgroup(*place, spec.linux_.resources.value_or(oci::RuntimeResources{}));
     }
+    const PreparedMounts mounts(plan, ids);
     const auto networked = make_network(spec);
     const oci::RuntimeSpec& placed = networked ? *networked : spec;
     if (plan.record.runtime.empty()) {

@@ -23,8 +23,8 @@ struct MonitorPlan {
   std::optional<runtime::ContainerSpec> spec;
   std::string user;  // of the command line or the image, still a text: the root's passwd decides
   std::vector<std::string> group_add;
-  // Volumes that were never used: they get what the image has at their place, {folder of the data, path inside}.
-  std::vector<std::pair<os::Path, std::string>> new_volumes;
+  std::vector<std::pair<os::Path, std::string>> new_volumes;  // engine::MountWork
+  std::vector<os::Path> give_away;
 
   pid_t user_namespace_of = 0;                       // a monitor, when a namespace of its container is joined
   bool start = true;                                 // false: make it only

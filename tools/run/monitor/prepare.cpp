@@ -10,23 +10,26 @@
 #include "libcommon/runtime/generate.h"
 #include "libcommon/runtime/rootfs.h"
 #include "tools/run/engine/create.h"
+#include "tools/run/engine/volumes.h"
+#include "tools/run/monitor/prepared_mounts.h"
 
 namespace proa::monitor {
 namespace {
 
-// Only into a volume that nobody has used yet: it is empty (CVE-2020-1726). The image's path is resolved inside its
-// root (CVE-2022-23648).
+// Only into a volume that nobody has used yet, and that is empty (CVE-2020-1726). The image's path is resolved inside
+// its root (CVE-2022-23648).
 void fill_volumes(const MonitorPlan& plan, const os::Dir& root) {
   for (const auto& [data, target] : plan.new_volumes) {
-    const auto source = root.try_open_in_root(target, O_RDONLY | O_DIRECTORY);
-    if (!source || !os::list_dir(data).empty()) continue;
-    const os::UniqueFd to = os::open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const struct stat like = os::stat(os::fd_path(source->get()), AT_FDCWD, 0);
-    if (::fchmod(to.get(), like.st_mode & 07777) < 0) throw system_error("fchmod " + data);
-    if (::fchown(to.get(), like.st_uid, like.st_gid) < 0 && errno != EINVAL && errno != EPERM) {
-      throw system_error("fchown " + data);
-    }
-    runtime::copy_tree(source->get(), to.get());
+    const auto source = target.empty() ? std::nullopt : root.try_open_in_root(target, O_RDONLY | O_DIRECTORY);
+    engine::fill_once(data, [&source = source](int to) {
+      if (!source) return;
+      const struct stat like = os::stat(os::fd_path(source->get()), AT_FDCWD, 0);
+      if (::fchmod(to, like.st_mode & 07777) < 0) throw system_error("fchmod of a volume");
+      if (::fchown(to, like.st_uid, like.st_gid) < 0 && errno != EINVAL && errno != EPERM) {
+        throw system_error("fchown of a volume");
+      }
+      runtime::copy_tree(source->get(), to);
+    });
   }
 }
 
@@ -49,6 +52,12 @@ oci::RuntimeSpec make_spec(MonitorPlan& plan, const os::UserNamespacePlan& ids, 
   const os::Dir root(os::UniqueFd(::fcntl(root_mount, F_DUPFD_CLOEXEC, 3)), "/");
   fill_volumes(plan, root);
   wanted.identity = runtime::resolve_identity(plan.user, plan.group_add, root);
+  const auto owner_id = [&](const os::IdMap& map, std::uint32_t id) {
+    return map.empty() ? id : os::id_to_outside(map, id).value_or(id);
+  };
+  for (const auto& path : plan.give_away) {
+    give_tree_away(path, owner_id(wanted.uids, wanted.identity.uid), owner_id(wanted.gids, wanted.identity.gid));
+  }
   runtime::HostFacts facts = runtime::gather_host_facts(wanted, ids);
   facts.terminal_type = plan.terminal_type;
   runtime::Generated generated = runtime::generate(wanted, facts);
