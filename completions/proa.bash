@@ -1,10 +1,11 @@
 # bash completion for proa; made by scripts/generate-completions.
 _proa_words() {
   case $1 in
-    proa) echo "attach build container copy create delete exec history image images import info inspect kill list-tags load login logout logs manifest oci pause port ps pull push rename restart rm rmi run save search start stop sync system tag unpause unshare untag version volume wait" ;;
+    proa) echo "attach build commit container copy cp create delete diff exec export history image images import info inspect kill list-tags load login logout logs manifest mount oci pause port ps pull push rename restart rm rmi run save search start stop sync system tag unmount unpause unshare untag version volume wait" ;;
     'proa attach') echo "--no-stdin --sig-proxy --detach-keys" ;;
     'proa build') echo "--tag -t --file -f --target --build-arg --label --annotation --network --platform --secret --ssh --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --iidfile --ignorefile --format --progress --pull --timestamp --source-date-epoch --isolation --root --runroot --no-cache --quiet -q --layers --squash --rm --force-rm" ;;
-    'proa container') echo "run create start stop restart kill rm wait pause unpause rename ps port inspect logs attach exec top prune" ;;
+    'proa commit') echo "--author -a --change -c --format -f --iidfile --message -m --pause -p --quiet -q" ;;
+    'proa container') echo "run create start stop restart kill rm wait pause unpause rename ps port inspect logs attach exec top prune cp diff export commit mount unmount" ;;
     'proa container run') echo "--detach -d --interactive -i --tty -t --attach -a --sig-proxy --detach-keys --entrypoint --workdir -w --user -u --group-add --umask --env -e --env-file --env-host --http-proxy --init --stop-signal --stop-timeout --name --replace --rm --restart --label -l --label-file --annotation --cidfile --pidfile --log-driver --pull --quiet -q --platform --authfile --tls-verify --runtime --network --publish -p --publish-all -P --expose --hostname -h --add-host --dns --dns-search --dns-option --no-hosts --no-hostname --volume -v --mount --tmpfs --volumes-from --volume-driver --image-volume --read-only --read-only-tmpfs --shm-size --device --device-cgroup-rule --privileged --cap-add --cap-drop --security-opt --sysctl --ulimit --userns --pid --ipc --uts --cgroups --cgroupns --memory -m --memory-swap --memory-reservation --cpus --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --blkio-weight --pids-limit --oom-score-adj" ;;
     'proa container create') echo "--interactive -i --tty -t --attach -a --sig-proxy --detach-keys --entrypoint --workdir -w --user -u --group-add --umask --env -e --env-file --env-host --http-proxy --init --stop-signal --stop-timeout --name --replace --rm --restart --label -l --label-file --annotation --cidfile --pidfile --log-driver --pull --quiet -q --platform --authfile --tls-verify --runtime --network --publish -p --publish-all -P --expose --hostname -h --add-host --dns --dns-search --dns-option --no-hosts --no-hostname --volume -v --mount --tmpfs --volumes-from --volume-driver --image-volume --read-only --read-only-tmpfs --shm-size --device --device-cgroup-rule --privileged --cap-add --cap-drop --security-opt --sysctl --ulimit --userns --pid --ipc --uts --cgroups --cgroupns --memory -m --memory-swap --memory-reservation --cpus --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --blkio-weight --pids-limit --oom-score-adj" ;;
     'proa container start') echo "--attach -a --interactive -i --sig-proxy --detach-keys --all --latest -l" ;;
@@ -24,10 +25,19 @@ _proa_words() {
     'proa container exec') echo "--interactive -i --tty -t --detach -d --env -e --env-file --user -u --workdir -w --detach-keys" ;;
     'proa container top') echo "" ;;
     'proa container prune') echo "--force -f" ;;
+    'proa container cp') echo "--archive -a --follow-link -L --overwrite --quiet -q" ;;
+    'proa container diff') echo "--format --latest -l" ;;
+    'proa container export') echo "--output -o --latest -l" ;;
+    'proa container commit') echo "--author -a --change -c --format -f --iidfile --message -m --pause -p --quiet -q" ;;
+    'proa container mount') echo "--all -a --latest -l --no-trunc --format" ;;
+    'proa container unmount') echo "--all -a --force -f --latest -l" ;;
     'proa copy') echo "--additional-tag --all -a --dest-compress --dest-compress-format --dest-compress-level --dest-daemon-host --dest-decompress --dest-force-compress-format --dest-oci-accept-uncompressed-layers --dest-shared-blob-dir --digestfile --format -f --image-parallel-copies --multi-arch --preserve-digests --quiet -q --src-daemon-host --src-shared-blob-dir --progress --policy --insecure-policy --registries.d --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --sign-identity --override-arch --override-os --override-variant --retry-times --authfile --src-authfile --src-cert-dir --src-creds --src-tls-verify --src-no-creds --src-username --src-password --src-registry-token --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dest-no-creds --dest-username --dest-password --dest-registry-token" ;;
+    'proa cp') echo "--archive -a --follow-link -L --overwrite --quiet -q" ;;
     'proa create') echo "--interactive -i --tty -t --attach -a --sig-proxy --detach-keys --entrypoint --workdir -w --user -u --group-add --umask --env -e --env-file --env-host --http-proxy --init --stop-signal --stop-timeout --name --replace --rm --restart --label -l --label-file --annotation --cidfile --pidfile --log-driver --pull --quiet -q --platform --authfile --tls-verify --runtime --network --publish -p --publish-all -P --expose --hostname -h --add-host --dns --dns-search --dns-option --no-hosts --no-hostname --volume -v --mount --tmpfs --volumes-from --volume-driver --image-volume --read-only --read-only-tmpfs --shm-size --device --device-cgroup-rule --privileged --cap-add --cap-drop --security-opt --sysctl --ulimit --userns --pid --ipc --uts --cgroups --cgroupns --memory -m --memory-swap --memory-reservation --cpus --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --blkio-weight --pids-limit --oom-score-adj" ;;
     'proa delete') echo "--retry-times --authfile --cert-dir --creds --tls-verify --no-creds --username --password --registry-token" ;;
+    'proa diff') echo "--format --latest -l" ;;
     'proa exec') echo "--interactive -i --tty -t --detach -d --env -e --env-file --user -u --workdir -w --detach-keys" ;;
+    'proa export') echo "--output -o --latest -l" ;;
     'proa history') echo "--format --human -H --no-trunc --platform --quiet -q" ;;
     'proa image') echo "diff exists history import inspect load ls mount prune pull push rm save scp sign search tag tree trust unmount untag" ;;
     'proa image diff') echo "--format" ;;
@@ -72,6 +82,7 @@ _proa_words() {
     'proa manifest push') echo "--all --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --rm --progress --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --authfile --cert-dir --creds --tls-verify" ;;
     'proa manifest remove') echo "" ;;
     'proa manifest rm') echo "--ignore -i" ;;
+    'proa mount') echo "--all -a --latest -l --no-trunc --format" ;;
     'proa oci') echo "create start state kill delete exec run list ps pause resume update spec features" ;;
     'proa oci create') echo "--bundle -b --console-socket --pid-file --no-pivot --no-new-keyring --preserve-fds" ;;
     'proa oci start') echo "" ;;
@@ -108,6 +119,7 @@ _proa_words() {
     'proa system df') echo "--format" ;;
     'proa system info') echo "--format -f" ;;
     'proa tag') echo "" ;;
+    'proa unmount') echo "--all -a --force -f --latest -l" ;;
     'proa unpause') echo "--all -a --latest -l --cidfile" ;;
     'proa unshare') echo "" ;;
     'proa untag') echo "" ;;
@@ -125,7 +137,7 @@ _proa_words() {
     'proa volume import') echo "" ;;
     'proa volume reload') echo "" ;;
     'proa wait') echo "" ;;
-    proa-run) echo "run create start stop restart kill rm wait pause unpause rename ps port inspect logs attach exec top info version unshare system container volume oci" ;;
+    proa-run) echo "run create start stop restart kill rm wait pause unpause rename ps port inspect logs attach exec top cp diff export commit mount unmount info version unshare system container volume oci" ;;
     'proa-run run') echo "--detach -d --interactive -i --tty -t --attach -a --sig-proxy --detach-keys --entrypoint --workdir -w --user -u --group-add --umask --env -e --env-file --env-host --http-proxy --init --stop-signal --stop-timeout --name --replace --rm --restart --label -l --label-file --annotation --cidfile --pidfile --log-driver --pull --quiet -q --platform --authfile --tls-verify --runtime --network --publish -p --publish-all -P --expose --hostname -h --add-host --dns --dns-search --dns-option --no-hosts --no-hostname --volume -v --mount --tmpfs --volumes-from --volume-driver --image-volume --read-only --read-only-tmpfs --shm-size --device --device-cgroup-rule --privileged --cap-add --cap-drop --security-opt --sysctl --ulimit --userns --pid --ipc --uts --cgroups --cgroupns --memory -m --memory-swap --memory-reservation --cpus --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --blkio-weight --pids-limit --oom-score-adj" ;;
     'proa-run create') echo "--interactive -i --tty -t --attach -a --sig-proxy --detach-keys --entrypoint --workdir -w --user -u --group-add --umask --env -e --env-file --env-host --http-proxy --init --stop-signal --stop-timeout --name --replace --rm --restart --label -l --label-file --annotation --cidfile --pidfile --log-driver --pull --quiet -q --platform --authfile --tls-verify --runtime --network --publish -p --publish-all -P --expose --hostname -h --add-host --dns --dns-search --dns-option --no-hosts --no-hostname --volume -v --mount --tmpfs --volumes-from --volume-driver --image-volume --read-only --read-only-tmpfs --shm-size --device --device-cgroup-rule --privileged --cap-add --cap-drop --security-opt --sysctl --ulimit --userns --pid --ipc --uts --cgroups --cgroupns --memory -m --memory-swap --memory-reservation --cpus --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --blkio-weight --pids-limit --oom-score-adj" ;;
     'proa-run start') echo "--attach -a --interactive -i --sig-proxy --detach-keys --all --latest -l" ;;
@@ -144,6 +156,12 @@ _proa_words() {
     'proa-run attach') echo "--no-stdin --sig-proxy --detach-keys" ;;
     'proa-run exec') echo "--interactive -i --tty -t --detach -d --env -e --env-file --user -u --workdir -w --detach-keys" ;;
     'proa-run top') echo "" ;;
+    'proa-run cp') echo "--archive -a --follow-link -L --overwrite --quiet -q" ;;
+    'proa-run diff') echo "--format --latest -l" ;;
+    'proa-run export') echo "--output -o --latest -l" ;;
+    'proa-run commit') echo "--author -a --change -c --format -f --iidfile --message -m --pause -p --quiet -q" ;;
+    'proa-run mount') echo "--all -a --latest -l --no-trunc --format" ;;
+    'proa-run unmount') echo "--all -a --force -f --latest -l" ;;
     'proa-run info') echo "--format -f" ;;
     'proa-run version') echo "--format -f" ;;
     'proa-run unshare') echo "" ;;
@@ -152,7 +170,7 @@ _proa_words() {
     'proa-run system prune') echo "--force -f --all -a --volumes" ;;
     'proa-run system df') echo "--format" ;;
     'proa-run system info') echo "--format -f" ;;
-    'proa-run container') echo "run create start stop restart kill rm wait pause unpause rename ps port inspect logs attach exec top prune" ;;
+    'proa-run container') echo "run create start stop restart kill rm wait pause unpause rename ps port inspect logs attach exec top prune cp diff export commit mount unmount" ;;
     'proa-run container run') echo "--detach -d --interactive -i --tty -t --attach -a --sig-proxy --detach-keys --entrypoint --workdir -w --user -u --group-add --umask --env -e --env-file --env-host --http-proxy --init --stop-signal --stop-timeout --name --replace --rm --restart --label -l --label-file --annotation --cidfile --pidfile --log-driver --pull --quiet -q --platform --authfile --tls-verify --runtime --network --publish -p --publish-all -P --expose --hostname -h --add-host --dns --dns-search --dns-option --no-hosts --no-hostname --volume -v --mount --tmpfs --volumes-from --volume-driver --image-volume --read-only --read-only-tmpfs --shm-size --device --device-cgroup-rule --privileged --cap-add --cap-drop --security-opt --sysctl --ulimit --userns --pid --ipc --uts --cgroups --cgroupns --memory -m --memory-swap --memory-reservation --cpus --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --blkio-weight --pids-limit --oom-score-adj" ;;
     'proa-run container create') echo "--interactive -i --tty -t --attach -a --sig-proxy --detach-keys --entrypoint --workdir -w --user -u --group-add --umask --env -e --env-file --env-host --http-proxy --init --stop-signal --stop-timeout --name --replace --rm --restart --label -l --label-file --annotation --cidfile --pidfile --log-driver --pull --quiet -q --platform --authfile --tls-verify --runtime --network --publish -p --publish-all -P --expose --hostname -h --add-host --dns --dns-search --dns-option --no-hosts --no-hostname --volume -v --mount --tmpfs --volumes-from --volume-driver --image-volume --read-only --read-only-tmpfs --shm-size --device --device-cgroup-rule --privileged --cap-add --cap-drop --security-opt --sysctl --ulimit --userns --pid --ipc --uts --cgroups --cgroupns --memory -m --memory-swap --memory-reservation --cpus --cpu-shares -c --cpu-period --cpu-quota --cpuset-cpus --cpuset-mems --blkio-weight --pids-limit --oom-score-adj" ;;
     'proa-run container start') echo "--attach -a --interactive -i --sig-proxy --detach-keys --all --latest -l" ;;
@@ -172,6 +190,12 @@ _proa_words() {
     'proa-run container exec') echo "--interactive -i --tty -t --detach -d --env -e --env-file --user -u --workdir -w --detach-keys" ;;
     'proa-run container top') echo "" ;;
     'proa-run container prune') echo "--force -f" ;;
+    'proa-run container cp') echo "--archive -a --follow-link -L --overwrite --quiet -q" ;;
+    'proa-run container diff') echo "--format --latest -l" ;;
+    'proa-run container export') echo "--output -o --latest -l" ;;
+    'proa-run container commit') echo "--author -a --change -c --format -f --iidfile --message -m --pause -p --quiet -q" ;;
+    'proa-run container mount') echo "--all -a --latest -l --no-trunc --format" ;;
+    'proa-run container unmount') echo "--all -a --force -f --latest -l" ;;
     'proa-run volume') echo "create ls inspect rm prune exists mount unmount export import reload" ;;
     'proa-run volume create') echo "--driver -d --label -l --opt -o --ignore" ;;
     'proa-run volume ls') echo "--filter -f --format --noheading -n --quiet -q" ;;
@@ -266,6 +290,7 @@ _proa_objects() {
   case $1 in
     'proa attach') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa build') compgen -d -- "$2" ;;
+    'proa commit') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa container run') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
     'proa container create') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
     'proa container start') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
@@ -283,8 +308,17 @@ _proa_objects() {
     'proa container attach') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa container exec') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa container top') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
+    'proa container cp') compgen -f -- "$2" ;;
+    'proa container diff') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa container export') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa container commit') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa container mount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa container unmount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa cp') compgen -f -- "$2" ;;
     'proa create') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
+    'proa diff') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa exec') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
+    'proa export') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa history') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
     'proa image diff') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
     'proa image exists') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
@@ -309,6 +343,7 @@ _proa_objects() {
     'proa kill') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa logs') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa manifest add') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
+    'proa mount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa pause') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa port') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa pull') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
@@ -322,6 +357,7 @@ _proa_objects() {
     'proa start') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa stop') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa tag') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
+    'proa unmount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa unpause') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa untag') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
     'proa wait') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
@@ -342,6 +378,12 @@ _proa_objects() {
     'proa-run attach') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa-run exec') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa-run top') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run cp') compgen -f -- "$2" ;;
+    'proa-run diff') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run export') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run commit') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run mount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run unmount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa-run container run') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
     'proa-run container create') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
     'proa-run container start') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
@@ -359,6 +401,12 @@ _proa_objects() {
     'proa-run container attach') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa-run container exec') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa-run container top') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run container cp') compgen -f -- "$2" ;;
+    'proa-run container diff') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run container export') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run container commit') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run container mount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
+    'proa-run container unmount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa-build build') compgen -d -- "$2" ;;
     'proa-copy standalone-sign') compgen -f -- "$2" ;;
     'proa-copy standalone-verify') compgen -f -- "$2" ;;

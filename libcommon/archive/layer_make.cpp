@@ -84,7 +84,11 @@ class LayerMaker {
     Level level;
     level.path = path;
     level.fd = open_directory(path);
-    level.names = os::list_dir(level.fd.get(), path);
+    if (path.empty() && options_.only) {
+      level.names = {*options_.only};
+    } else {
+      level.names = os::list_dir(level.fd.get(), path);
+    }
     levels_.push_back(std::move(level));
     if (levels_.size() > kOpenLevels) levels_[levels_.size() - 2].fd.reset();
   }
@@ -97,7 +101,7 @@ class LayerMaker {
     auto fd = open_directory("");
     auto attributes = read_attributes(fd.get(), "");
     if (options_.root_entry) {
-      auto entry = describe(os::stat(".", fd.get()), ".", attributes);
+      auto entry = describe(os::stat(".", fd.get()), "", attributes);
       entry.kind = EntryKind::Directory;
       emit(entry);
     }
@@ -136,9 +140,14 @@ class LayerMaker {
     }
   }
 
+  std::string name_in_archive(const std::string& path) const {
+    if (path.empty()) return options_.prefix.empty() ? "." : options_.prefix;
+    return options_.prefix.empty() ? path : options_.prefix + "/" + path;
+  }
+
   TarEntry describe(const struct stat& info, const std::string& path, const Attributes& attributes) const {
     TarEntry entry;
-    entry.path = path;
+    entry.path = name_in_archive(path);
     entry.mode = info.st_mode & 07777u;
     entry.uid = info.st_uid;
     entry.gid = info.st_gid;
@@ -161,7 +170,7 @@ class LayerMaker {
 
   void add_marker(const std::string& path) {
     TarEntry entry;
-    entry.path = path;
+    entry.path = name_in_archive(path);
     emit(entry);
   }
 

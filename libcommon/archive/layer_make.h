@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "libcommon/archive/layer_apply.h"
 #include "libcommon/io/stream.h"
@@ -19,6 +20,10 @@ struct MakeOptions {
   std::optional<std::int64_t> clamp_mtime;
   // Leaves the root directory's own entry out when nothing about it matters (the root of a diff).
   bool root_entry = false;
+  // Names in the archive begin with this folder; with root_entry the tree's root is the entry of that name.
+  std::string prefix;
+  // Not the whole tree, but this entry of its root directory.
+  std::optional<std::string> only;
 };
 
 struct MakeResult {

@@ -40,6 +40,7 @@ std::vector<cli::Command> commands() {
           search_command(),
           store_check_command(),
           store_prune_command(),
+          store_commit_command(),
           store_df_command(),
           store_unpack_command(),
           sync_command(),

@@ -44,6 +44,7 @@ cli::Command untag_command();
 // For `proa system check|prune|df`, which run them as a child.
 cli::Command store_check_command();
 cli::Command store_prune_command();
+cli::Command store_commit_command();
 cli::Command store_df_command();
 cli::Command store_unpack_command();
 

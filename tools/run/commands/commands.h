@@ -29,6 +29,12 @@ cli::Command unshare_command();
 cli::Command prune_command();  // of containers
 cli::Command system_group();
 cli::Command container_group();
+cli::Command cp_command();
+cli::Command diff_command();
+cli::Command export_command();
+cli::Command commit_command();
+cli::Command mount_command();
+cli::Command unmount_command();
 cli::Command volume_group();
 
 }  // namespace proa::commands

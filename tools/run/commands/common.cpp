@@ -147,6 +147,14 @@ engine::Container get_latest(const engine::Containers& containers) {
   throw Error(ErrorCode::NotFound, "there is no container");
 }
 
+void exec_program(const std::string& program, std::vector<std::string> words) {
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  ::execvp(program.c_str(), argv.data());
+  throw system_error("start " + program);
+}
+
 int report_failure(const monitor::Failure& failure) {
   cli::report(Error(ErrorCode::Io, failure.text, failure.hint));
   return failure.exit_code;

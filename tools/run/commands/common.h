@@ -43,6 +43,9 @@ os::UniqueFd open_output(const std::string& path);
 // The container made last. NotFound when there is none.
 engine::Container get_latest(const engine::Containers& containers);
 
+// Becomes another program; `words` with its name.
+[[noreturn]] void exec_program(const std::string& program, std::vector<std::string> words);
+
 // Prints text to stdout as it is.
 void print(std::string_view text);
 

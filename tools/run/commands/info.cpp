@@ -21,6 +21,7 @@
 #include "libcommon/os/user.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
+#include "tools/run/engine/user_namespace.h"
 
 namespace proa::commands {
 namespace {
@@ -173,13 +174,13 @@ struct UnshareOptions {
 };
 
 int unshare(cli::Context&, const UnshareOptions& options) {
-  open_containers();
+  const auto containers = open_containers();
   if (::geteuid() == 0 && !os::in_user_namespace()) {
     throw Error(ErrorCode::InvalidArgument, "as root there is no user namespace to enter");
   }
   std::vector<std::string> words = options.words;
   if (words.empty()) words.emplace_back(::getenv("SHELL") != nullptr ? ::getenv("SHELL") : "/bin/sh");
-  os::enter_user_namespace(os::plan_user_namespace());
+  engine::enter_shared_user_namespace(containers.paths(), 0);
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -165,11 +165,7 @@ Json inspect_container(const engine::Container& container) {
   if (!options.format.empty()) words.push_back("--format=" + options.format);
   words.emplace_back("--");
   words.insert(words.end(), options.names.begin(), options.names.end());
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  ::execvp(program.c_str(), argv.data());
-  throw system_error("start " + program);
+  exec_program(program, std::move(words));
 }
 
 int inspect(cli::Context&, const InspectOptions& options) {

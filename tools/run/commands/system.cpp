@@ -170,11 +170,12 @@ cli::Command system_group() {
 
 cli::Command container_group() {
   cli::Command inspect = inspect_command();
-  return cli::group(
-      "container", "Manage containers",
-      {run_command(), create_command(), start_command(), stop_command(), restart_command(), kill_command(),
-       rm_command(), wait_command(), pause_command(), unpause_command(), rename_command(), ps_command(), port_command(),
-       std::move(inspect), logs_command(), attach_command(), exec_command(), top_command(), prune_command()});
+  return cli::group("container", "Manage containers",
+                    {run_command(),    create_command(), start_command(),  stop_command(),     restart_command(),
+                     kill_command(),   rm_command(),     wait_command(),   pause_command(),    unpause_command(),
+                     rename_command(), ps_command(),     port_command(),   std::move(inspect), logs_command(),
+                     attach_command(), exec_command(),   top_command(),    prune_command(),    cp_command(),
+                     diff_command(),   export_command(), commit_command(), mount_command(),    unmount_command()});
 }
 
 }  // namespace proa::commands

@@ -68,6 +68,9 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   Defer cleanup([&] { undo(containers, id, record); });
   ImageChoice image = choose_image(containers, options, id);
   record = make_record(containers, options, id, image.image);
+  record.user = options.user.value_or(image.config.user);
+  // Who keeps his id wants to be himself.
+  if (record.user.empty() && options.userns == "keep-id") record.user = fmt::format("{}:{}", ::getuid(), ::getgid());
   for (const char* folder : {"bundle", "bundle/rootfs", "upper", "work"}) {
     os::store_call::make_dir(folder, container.fd());
   }
@@ -92,9 +95,7 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   plan.user_namespace_of = joined;
   plan.lowers = std::move(image.lowers);
   plan.spec = std::move(spec);
-  plan.user = options.user.value_or(image.config.user);
-  // Who keeps his id wants to be himself.
-  if (plan.user.empty() && options.userns == "keep-id") plan.user = fmt::format("{}:{}", ::getuid(), ::getgid());
+  plan.user = plan.record.user;
   plan.group_add = options.group_add;
   plan.new_volumes = std::move(mounts.new_volumes);
   plan.give_away = std::move(mounts.give_away);

@@ -10,6 +10,7 @@
 #include "libcommon/runtime/generate.h"
 #include "libcommon/runtime/rootfs.h"
 #include "tools/run/engine/create.h"
+#include "tools/run/engine/root_view.h"
 #include "tools/run/engine/volumes.h"
 #include "tools/run/monitor/prepared_mounts.h"
 
@@ -36,15 +37,7 @@ void fill_volumes(const MonitorPlan& plan, const os::Dir& root) {
 }  // namespace
 
 os::UniqueFd mount_root(const MonitorPlan& plan, const os::UserNamespacePlan& ids) {
-  const While mounting{"mounting the container's root"};
-  if (plan.lowers.empty()) return os::clone_mount(plan.container.file("upper"), false);
-  os::OverlayPlan overlay;
-  overlay.lowers = plan.lowers;
-  overlay.upper = plan.container.file("upper");
-  overlay.work = plan.container.file("work");
-  overlay.user_xattr = ids.mode != os::IdMode::Root;
-  overlay.no_sync = plan.record.auto_remove;
-  return os::mount_overlay_any(overlay, plan.container.file("bundle/rootfs"));
+  return engine::mount_layers(plan.container, plan.lowers, ids, plan.record.auto_remove);
 }
 
 oci::RuntimeSpec make_spec(MonitorPlan& plan, const os::UserNamespacePlan& ids, int root_mount, const Note& note) {
