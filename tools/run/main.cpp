@@ -37,6 +37,8 @@ constexpr Verb kVerbs[] = {
     {"attach", cmd::attach_command},
     {"exec", cmd::exec_command, true},
     {"top", cmd::top_command},
+    {"healthcheck", cmd::healthcheck_group, true},
+    {"events", cmd::events_command},
     {"cp", cmd::cp_command},
     {"diff", cmd::diff_command},
     {"export", cmd::export_command},

@@ -29,6 +29,8 @@ cli::Command unshare_command();
 cli::Command prune_command();  // of containers
 cli::Command system_group();
 cli::Command container_group();
+cli::Command healthcheck_group();
+cli::Command events_command();
 cli::Command cp_command();
 cli::Command diff_command();
 cli::Command export_command();

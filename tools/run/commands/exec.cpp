@@ -23,6 +23,8 @@
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
 #include "tools/run/engine/attach.h"
+#include "tools/run/engine/events.h"
+#include "tools/run/engine/exec_process.h"
 
 namespace proa::commands {
 namespace {
@@ -178,21 +180,9 @@ class TerminalRelay {
 
 int run_in(const engine::Containers& containers, const engine::Container& container, const engine::Snapshot& snapshot,
            const ExecOptions& options) {
-  const auto& state = *snapshot.state;
-  const os::UniqueFd init = os::pidfd_open(state.pid);
-  if (os::process_start_time(state.pid) != state.start_time) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is not running", snapshot.record.name));
-  }
-  oci::RuntimeSpec spec =
-      oci::RuntimeSpec::parse(os::read_file(container.file("bundle/config.json"), oci::kMaxRuntimeSpecSize));
-  runtime::ExecRequest request;
-  request.init_pidfd = init.get();
-  request.init_pid = state.pid;
-  request.process = make_process(options, std::move(*spec.process), state.pid);
-  request.seccomp = std::move(spec.linux_.seccomp);
-  request.emulate_single_id = ::geteuid() != 0 && has_single_id(os::uid_map_of(state.pid));
-  request.seccomp_cache = os::join(containers.paths().cache, "seccomp");
-  request.cgroup_directory = state.cgroup;
+  engine::ExecPlace place = engine::plan_exec(containers, container, snapshot);
+  runtime::ExecRequest& request = place.request;
+  request.process = make_process(options, std::move(request.process), snapshot.state->pid);
   const os::UniqueFd null = os::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (!options.interactive || options.detach) request.stdio[0] = null.get();
   if (options.detach) request.stdio[1] = request.stdio[2] = null.get();
@@ -202,6 +192,7 @@ int run_in(const engine::Containers& containers, const engine::Container& contai
   std::optional<TerminalRelay> relay;
   if (options.tty && !options.detach) relay.emplace(master.get(), options);
   process.start();
+  engine::log_event(containers.paths(), engine::container_event(snapshot.record, "exec"));
   if (options.detach) {
     process.child().disown();
     print(random_hex(32) + "\n");
@@ -211,7 +202,9 @@ int run_in(const engine::Containers& containers, const engine::Container& contai
     process.child().disown();
     return 0;
   }
-  return process.child().wait().to_exit_code();
+  const int code = process.child().wait().to_exit_code();
+  engine::log_event(containers.paths(), engine::container_event(snapshot.record, "exec_died"));
+  return code;
 }
 
 int exec(cli::Context&, const ExecOptions& options) {
@@ -224,10 +217,6 @@ int exec(cli::Context&, const ExecOptions& options) {
   if (snapshot.status == engine::Status::Paused) {
     throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is paused", snapshot.record.name),
                 "`proa unpause` lets it go on");
-  }
-  if (!snapshot.running()) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is not running", snapshot.record.name),
-                "start it with `proa start`");
   }
   try {
     return run_in(containers, container, snapshot, options);

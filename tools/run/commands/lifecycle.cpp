@@ -2,13 +2,19 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/signals.h"
+#include "libcommon/base/strings.h"
+#include "libcommon/base/time.h"
 #include "libcommon/os/file.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
+#include "tools/run/engine/events.h"
 #include "tools/run/engine/lifecycle.h"
 
 namespace proa::commands {
@@ -78,28 +84,119 @@ int rm(cli::Context&, const ManyOptions& options) {
   return result;
 }
 
-int wait(cli::Context&, const ManyOptions& options) {
-  const auto containers = open_containers();
-  for (const auto& name : options.names) {
-    print(fmt::format("{}\n", engine::wait(containers, containers.get(name))));
+struct WaitOptions {
+  std::vector<std::string> names, conditions;
+  std::string interval = "250ms";
+  bool ignore = false, latest = false, first = false;
+};
+
+std::chrono::milliseconds interval_of(const std::string& text) {
+  if (const auto number = parse_integer<int>(text); number && *number > 0) return std::chrono::milliseconds(*number);
+  const auto duration = parse_go_duration(text);
+  if (!duration || duration->count() <= 0) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--interval={}: not a duration", text), "write 250ms or 2s");
   }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+}
+
+bool is_condition(const std::string& text) {
+  static constexpr std::array kKnown = {"configured", "created", "exited",  "healthy",  "initialized", "paused",
+                                        "removing",   "running", "stopped", "stopping", "unhealthy"};
+  return std::find(kKnown.begin(), kKnown.end(), text) != kKnown.end();
+}
+
+bool holds(const engine::Snapshot& snapshot, const std::string& condition) {
+  if (condition == "healthy" || condition == "unhealthy") {
+    return snapshot.health && snapshot.health->status == condition;
+  }
+  const auto word = engine::status_word(snapshot.status);
+  if (condition == "stopped" || condition == "exited") return word == "exited";
+  if (condition == "configured" || condition == "initialized") return word == "created";
+  return word == condition;
+}
+
+// One look at a container: its exit code, -1 for a condition that has none, nullopt while no condition holds.
+std::optional<int> look_for(const engine::Containers& containers, const std::string& id, const WaitOptions& options) {
+  const auto container = containers.find(id);
+  if (!container) return -1;  // it is gone: nothing more will happen
+  const auto snapshot = engine::look_at(*container);
+  for (const auto& condition : options.conditions) {
+    if (!holds(snapshot, condition)) continue;
+    return snapshot.exit && !snapshot.active() ? snapshot.exit->exit_code : -1;
+  }
+  return std::nullopt;
+}
+
+void wait_for_conditions(const engine::Containers& containers, const std::vector<std::string>& ids,
+                         const WaitOptions& options) {
+  const auto interval = static_cast<int>(interval_of(options.interval).count());
+  std::map<std::string, std::optional<int>> results;
+  for (;;) {
+    std::size_t met = 0;
+    for (const auto& id : ids) {
+      auto& result = results[id];
+      if (!result) result = look_for(containers, id, options);
+      if (result && options.first) return print(fmt::format("{}\n", *result));
+      met += result.has_value();
+    }
+    if (met == ids.size()) break;
+    ::poll(nullptr, 0, interval);
+  }
+  for (const auto& id : ids) print(fmt::format("{}\n", *results[id]));
+}
+
+int wait(cli::Context&, const WaitOptions& options) {
+  for (const auto& condition : options.conditions) {
+    if (is_condition(condition)) continue;
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--condition={}: unknown", condition),
+                "use created, exited, healthy, paused, running, stopped or unhealthy");
+  }
+  interval_of(options.interval);
+  const auto containers = open_containers();
+  std::vector<std::string> ids;
+  if (options.latest) ids.push_back(get_latest(containers).id());
+  for (const auto& name : options.names) {
+    const auto container = containers.find(name);
+    if (container) {
+      ids.push_back(container->id());
+    } else if (options.ignore) {
+      print("-1\n");
+    } else {
+      containers.get(name);  // throws
+    }
+  }
+  if (ids.empty() && !options.ignore) throw Error(ErrorCode::InvalidArgument, "no container named");
+  if (!options.conditions.empty() || options.first) {
+    WaitOptions wanted = options;
+    if (wanted.conditions.empty()) wanted.conditions = {"stopped"};
+    wait_for_conditions(containers, ids, wanted);
+    return 0;
+  }
+  for (const auto& id : ids) print(fmt::format("{}\n", engine::wait(containers, containers.get(id))));
   return 0;
 }
 
 int pause(cli::Context&, const ManyOptions& options) {
-  return for_each(open_containers(), selection_of(options), true,
-                  [](engine::Container container) { engine::pause(container, true); });
+  const auto containers = open_containers();
+  return for_each(containers, selection_of(options), true, [&](const engine::Container& container) {
+    engine::pause(container, true);
+    engine::log_event(containers.paths(), engine::container_event(container.record(), "pause"));
+  });
 }
 
 int unpause(cli::Context&, const ManyOptions& options) {
-  return for_each(open_containers(), selection_of(options), true,
-                  [](engine::Container container) { engine::pause(container, false); });
+  const auto containers = open_containers();
+  return for_each(containers, selection_of(options), true, [&](const engine::Container& container) {
+    engine::pause(container, false);
+    engine::log_event(containers.paths(), engine::container_event(container.record(), "unpause"));
+  });
 }
 
 int rename(cli::Context&, const ManyOptions& options) {
   const auto containers = open_containers();
   const auto container = containers.get(options.names[0]);
   containers.rename(container, container.record(), options.names[1]);
+  engine::log_event(containers.paths(), engine::container_event(container.record(), "rename"));
   return 0;
 }
 
@@ -134,8 +231,13 @@ cli::Command rm_command() {
 }
 
 cli::Command wait_command() {
-  return cli::command<ManyOptions>("wait", "Wait until containers end and print their exit codes")
-      .positionals("CONTAINER [CONTAINER...]", &ManyOptions::names, 1, cli::kAnyNumber, cli::Complete::Container)
+  return cli::command<WaitOptions>("wait", "Wait until containers end and print their exit codes")
+      .value("condition", &WaitOptions::conditions, "Wait for healthy, running, stopped, ... instead", "CONDITION")
+      .value("interval,i", &WaitOptions::interval, "Time between two looks (default 250ms)", "DURATION")
+      .flag("ignore", &WaitOptions::ignore, "Print -1 for containers that are not there")
+      .flag("exit-first-match", &WaitOptions::first, "End with the first container for which a condition holds")
+      .flag("latest,l", &WaitOptions::latest, "The container made last")
+      .positionals("[CONTAINER...]", &WaitOptions::names, 0, cli::kAnyNumber, cli::Complete::Container)
       .runs(wait);
 }
 

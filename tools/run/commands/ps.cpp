@@ -37,7 +37,7 @@ std::string status_text(const Snapshot& s) {
     case Status::Created:
       return "Created";
     case Status::Running:
-      return "Up " + ago(s.state->started);
+      return "Up " + ago(s.state->started) + (s.health ? " (" + s.health->status + ")" : "");
     case Status::Paused:
       return "Up " + ago(s.state->started) + " (Paused)";
     case Status::Restarting:

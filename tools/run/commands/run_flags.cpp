@@ -23,7 +23,8 @@ void add_process_flags(RunBuilder& b) {
       .flag("http-proxy", &Options::http_proxy, "Take the proxy variables from here (default true)")
       .flag("init", &Options::init, "Run a small init that reaps processes and passes signals on")
       .value("stop-signal", &Options::stop_signal, "Signal of `stop`", "SIGNAL")
-      .value("stop-timeout", &Options::stop_timeout, "Seconds before `stop` kills", "SECONDS");
+      .value("stop-timeout", &Options::stop_timeout, "Seconds before `stop` kills", "SECONDS")
+      .value("timeout", &Options::timeout, "Seconds after which it is killed (default 0: never)", "SECONDS");
 }
 
 void add_record_flags(RunBuilder& b) {
@@ -110,12 +111,39 @@ void add_limit_flags(RunBuilder& b) {
       .value("oom-score-adj", &Options::oom_score_adj, "How likely the kernel ends it when memory is short", "NUMBER");
 }
 
+void add_health_flags(RunBuilder& b) {
+  struct HealthFlag {
+    const char *name, *help, *placeholder;
+  };
+  static constexpr HealthFlag kFlags[] = {
+      {"health-cmd", "Command that tells whether it is healthy; none for none", "COMMAND"},
+      {"health-interval", "Time between two checks (default 30s), or disable", "DURATION"},
+      {"health-timeout", "Time after which a check has failed (default 30s)", "DURATION"},
+      {"health-retries", "Failures until it is unhealthy (default 3)", "NUMBER"},
+      {"health-start-period", "Time in which failures do not count", "DURATION"},
+      {"health-start-interval", "Time between two checks in that time", "DURATION"},
+      {"health-on-failure", "What is done then: none, kill, restart or stop", "ACTION"},
+      {"health-max-log-count", "Results that are kept (default 5, 0: all)", "NUMBER"},
+      {"health-max-log-size", "Bytes of output that are kept (default 500, 0: all)", "NUMBER"},
+      {"health-log-destination", "local", "PLACE"},
+      {"health-startup-cmd", "Check that has to succeed before the others begin", "COMMAND"},
+      {"health-startup-interval", "Time between two start-up checks (default 30s)", "DURATION"},
+      {"health-startup-timeout", "Time after which a start-up check has failed (default 30s)", "DURATION"},
+      {"health-startup-retries", "Failures after which it is started again (default 0: never)", "NUMBER"},
+      {"health-startup-success", "Successes that it takes (default 1)", "NUMBER"},
+  };
+  for (const auto& flag : kFlags) {
+    b.custom(
+        flag.name, [name = flag.name](Options& o, const std::string& value) { o.health[name] = value; }, flag.help,
+        flag.placeholder);
+  }
+  b.flag("no-healthcheck", &Options::no_healthcheck, "No health check, also where the image has one");
+}
+
 // Understood and without effect, because what they ask for is how things are.
 void add_fulfilled_flags(RunBuilder& b) {
   const auto check = [](Options&, const std::string& value) { (void)cli::parse_bool(value); };
-  b.custom("no-healthcheck", check, "No health check is run anyway", "")
-      .hide_last()
-      .custom("disable-content-trust", check, "Docker's content trust is not used", "")
+  b.custom("disable-content-trust", check, "Docker's content trust is not used", "")
       .hide_last()
       .custom("passwd", check, "The image's passwd is used as it is", "")
       .hide_last();
@@ -130,6 +158,7 @@ void add_container_flags(RunBuilder& b) {
   add_file_flags(b);
   add_security_flags(b);
   add_limit_flags(b);
+  add_health_flags(b);
   add_refused_flags(b);
   add_fulfilled_flags(b);
 }

@@ -10,7 +10,6 @@ struct Refused {
   const char* what_to_do;
 };
 
-constexpr const char* kHealth = "health checks come later; run the check with `proa exec`";
 constexpr const char* kBlockIo = "leave it out; limits of block devices come later";
 constexpr const char* kAddress = "the container has the host's addresses behind pasta; publish ports with -p";
 constexpr const char* kIds = "use --userns=keep-id, or leave it out";
@@ -58,21 +57,6 @@ constexpr Refused kRefused[] = {
     {"group-entry", true, kLeaveOut},
     {"passwd-entry", true, kLeaveOut},
     {"gpus", true, "name the devices with --device"},
-    {"health-cmd", true, kHealth},
-    {"health-interval", true, kHealth},
-    {"health-log-destination", true, kHealth},
-    {"health-max-log-count", true, kHealth},
-    {"health-max-log-size", true, kHealth},
-    {"health-on-failure", true, kHealth},
-    {"health-retries", true, kHealth},
-    {"health-start-interval", true, kHealth},
-    {"health-start-period", true, kHealth},
-    {"health-startup-cmd", true, kHealth},
-    {"health-startup-interval", true, kHealth},
-    {"health-startup-retries", true, kHealth},
-    {"health-startup-success", true, kHealth},
-    {"health-startup-timeout", true, kHealth},
-    {"health-timeout", true, kHealth},
     {"hosts-file", true, "use --add-host"},
     {"init-ctr", true, kPod},
     {"init-path", true, "use --init, which needs no program"},
@@ -101,7 +85,6 @@ constexpr Refused kRefused[] = {
     {"shm-size-systemd", true, kLeaveOut},
     {"storage-opt", true, kLeaveOut},
     {"systemd", true, kLeaveOut},
-    {"timeout", true, "use `timeout SECONDS proa run ...`"},
     {"use-api-socket", false, "there is no daemon and no socket"},
 };
 

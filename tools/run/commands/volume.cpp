@@ -19,6 +19,7 @@
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
 #include "tools/run/commands/filters.h"
+#include "tools/run/engine/events.h"
 #include "tools/run/engine/tar_input.h"
 #include "tools/run/engine/user_namespace.h"
 #include "tools/run/engine/volumes.h"
@@ -90,6 +91,7 @@ int create(cli::Context&, const VolumeOptions& options) {
     throw Error(ErrorCode::AlreadyExists, fmt::format("the volume {} exists, with other options", volume.name),
                 "remove it first (`proa volume rm`), or choose another name");
   }
+  if (made) engine::log_event(containers.paths(), engine::volume_event(volume.name, "create"));
   print(volume.name + "\n");
   return 0;
 }
@@ -191,6 +193,7 @@ int remove(cli::Context&, const VolumeOptions& options) {
       result = kInUse;
     } else {
       volumes.remove(name);
+      engine::log_event(containers.paths(), engine::volume_event(name, "remove"));
       print(name + "\n");
     }
   }

@@ -42,6 +42,7 @@ void find_status(const Container& container, Snapshot& snapshot) {
   if (!snapshot.state) return;  // Created, or on its way up
   if (alive) {
     snapshot.status = is_frozen(snapshot.state->cgroup) ? Status::Paused : Status::Running;
+    if (snapshot.record.health.check.active()) snapshot.health = container.health();
     return;
   }
   // It may have ended between the two looks.

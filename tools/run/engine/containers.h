@@ -65,7 +65,8 @@ struct Snapshot {
   Status status = Status::Created;
   std::optional<RunState> state;  // Running, Paused, Lost
   std::optional<ExitRecord> exit;
-  std::string problem;  // Lost and Damaged: what is known
+  std::optional<HealthState> health;  // while it runs, and has a check
+  std::string problem;                // Lost and Damaged: what is known
 
   bool running() const { return status == Status::Running || status == Status::Paused; }
   // A monitor looks after it.

@@ -79,6 +79,7 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
 
   runtime::ContainerSpec spec;
   merge_lifecycle(options, image.config, record);
+  merge_health(options, image.config, record);
   merge_process(options, image.config, record, spec);
   merge_namespaces(containers, options, record, spec);
   merge_security(options, record, spec);

@@ -22,6 +22,8 @@ void merge_namespaces(const Containers& containers, const RunOptions& options, C
 void merge_security(const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec);
 void merge_limits(const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec);
 void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record);
+// Image HEALTHCHECK, --health-*.
+void merge_health(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record);
 void merge_ports(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record);
 
 // Where the namespaces are that the container shares with others, and a monitor whose user namespace they belong to (0:

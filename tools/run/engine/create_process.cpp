@@ -146,6 +146,10 @@ void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, C
   const std::string& wanted = options.stop_signal ? *options.stop_signal : image.stop_signal;
   if (const auto signal = parse_signal(wanted)) record.stop_signal = signal_name(*signal);
   record.stop_timeout = options.stop_timeout.value_or(10);
+  record.timeout = options.timeout;
+  if (options.timeout < 0) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--timeout={}: not a number of seconds", options.timeout));
+  }
   if (options.restart) choose_restart(*options.restart, record);
   if (record.auto_remove && record.restart_policy != "no" && record.restart_policy != "never") {
     throw Error(ErrorCode::InvalidArgument, "--rm and --restart contradict each other");

@@ -13,6 +13,7 @@
 #include "libcommon/os/process.h"
 #include "libcommon/os/socket.h"
 #include "tools/run/engine/create.h"
+#include "tools/run/engine/events.h"
 #include "tools/run/engine/image.h"
 #include "tools/run/engine/volumes.h"
 
@@ -156,6 +157,7 @@ void finish_remove(const Containers& containers, Removal removal, const RemoveOp
   if (snapshot.state && !snapshot.exit) end_orphans(*snapshot.state);
   if (!lock || !os::exists(container.path())) return;  // it removed itself
   containers.remove(container, snapshot.record.name);
+  log_event(containers.paths(), container_event(snapshot.record, "remove"));
   if (options.volumes || snapshot.record.auto_remove) remove_volumes(containers, snapshot.record);
 }
 

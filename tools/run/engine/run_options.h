@@ -1,6 +1,7 @@
 // `run` and `create` as typed: every flag one field, nothing interpreted yet.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,10 @@ struct RunOptions {
   std::optional<std::string> memory, memory_swap, memory_reservation, cpus, cpuset_cpus, cpuset_mems;
   std::optional<long long> pids_limit, cpu_shares, cpu_period, cpu_quota, blkio_weight;
   std::optional<int> oom_score_adj;
+
+  std::map<std::string, std::string> health;  // by the name of the flag, --health-*
+  bool no_healthcheck = false;
+  int timeout = 0;
 
   std::string log_driver;
   std::optional<std::string> stop_signal, restart, runtime;

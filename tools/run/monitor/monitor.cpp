@@ -15,6 +15,7 @@
 #include "libcommon/os/file.h"
 #include "libcommon/os/process.h"
 #include "libcommon/os/socket.h"
+#include "tools/run/engine/events.h"
 #include "tools/run/engine/user_namespace.h"
 #include "tools/run/engine/volumes.h"
 #include "tools/run/monitor/protocol.h"
@@ -119,6 +120,7 @@ bool Monitor::bring_up() {
     if (::poll(&client, 1, 0) > 0) throw Error(ErrorCode::Cancelled, "the client is gone");
     plan_.containers.publish(plan_.container, plan_.record);
     published_ = true;
+    note_event("create");
   }
   if (plan_.start) {
     if (!is_new) plan_.container.clear_run();
@@ -155,6 +157,38 @@ void Monitor::begin_run(const oci::RuntimeSpec& spec, os::UniqueFd root_mount) {
     os::write_all(file.get(), std::to_string(run_->pid()), plan_.record.pid_file);
   }
   stdio_->watch();
+  start_timers();
+  note_event("start");
+}
+
+void Monitor::start_timers() {
+  if (plan_.record.health.check.active()) {
+    health_.emplace(loop_, plan_, [this] { on_unhealthy(); });
+  }
+  if (plan_.record.timeout > 0) {
+    end_timer_ = loop_.after(std::chrono::seconds(plan_.record.timeout), [this] {
+      end_timer_.reset();
+      stopping_ = true;
+      if (run_) run_->send(SIGKILL);
+    });
+  }
+}
+
+void Monitor::on_unhealthy() {
+  const std::string& action = plan_.record.health.on_failure;
+  // A start-up check that fails means that it has to be started again, as with podman.
+  const auto state = plan_.container.health();
+  const bool start_failed = state && !state->started_up;
+  if (run_ && (action == "kill" || action == "restart" || start_failed)) {
+    restart_wanted_ = action == "restart" || start_failed;
+    run_->send(SIGKILL);
+  } else if (action == "stop") {
+    stop(parse_signal(plan_.record.stop_signal).value_or(SIGTERM), plan_.record.stop_timeout);
+  }
+}
+
+void Monitor::note_event(const std::string& action, std::map<std::string, std::string> attributes) const {
+  engine::log_event(plan_.containers.paths(), engine::container_event(plan_.record, action, std::move(attributes)));
 }
 
 void Monitor::fail(const std::exception& error) {
@@ -203,7 +237,8 @@ void Monitor::on_signals() {
     if (run_ && info.si_pid == run_->pid()) {
       on_exit();
     } else {
-      ::waitpid(info.si_pid, nullptr, WNOHANG);  // pasta, or an orphan that came to us
+      ::waitpid(info.si_pid, nullptr, WNOHANG);  // a health check, pasta, or an orphan that came to us
+      if (health_) health_->reaped(info.si_pid);
     }
   }
 }
@@ -211,12 +246,23 @@ void Monitor::on_signals() {
 void Monitor::on_exit() {
   const os::WaitStatus status = run_->reap();
   stdio_->drain();
+  health_.reset();
+  if (end_timer_) loop_.cancel(*end_timer_);
+  end_timer_.reset();
+  try {
+    plan_.record = plan_.container.record();  // `update` and `rename` may have changed it
+  } catch (const Error&) {
+    // As we know it, then.
+  }
   last_exit_ = {};
   last_exit_.exit_code = status.to_exit_code();
   last_exit_.started = run_->started();
   last_exit_.finished = format_rfc3339(now());
   last_exit_.oom_killed = run_->was_oom_killed();
   last_exit_.restarts = restarts_;
+  last_exit_.by_user = stopping_;
+  if (last_exit_.oom_killed) note_event("oom");
+  note_event("died", {{"containerExitCode", std::to_string(last_exit_.exit_code)}});
   if (!wants_restart(last_exit_.exit_code)) return finish(last_exit_);
 
   last_exit_.restarting = true;
@@ -231,6 +277,7 @@ void Monitor::on_exit() {
 
 bool Monitor::wants_restart(int exit_code) const {
   const auto& record = plan_.record;
+  if (restart_wanted_ && !stopping_) return true;
   if (stopping_ || record.restart_policy == "no" || record.restart_policy.empty()) return false;
   if (record.restart_policy != "on-failure") return true;
   return exit_code != 0 && (record.restart_limit == 0 || restarts_ < record.restart_limit);
@@ -238,7 +285,9 @@ bool Monitor::wants_restart(int exit_code) const {
 
 void Monitor::restart() {
   restart_timer_.reset();
+  restart_wanted_ = false;
   ++restarts_;
+  note_event("restart");
   try {
     plan_.container.clear_run();
     begin_run(read_bundle(plan_), mount_root(plan_, ids_));
@@ -261,6 +310,7 @@ void Monitor::finish(const engine::ExitRecord& exit) {
     // client returns, so that the name is free for the client's next command.
     if (plan_.record.auto_remove) {
       plan_.containers.hide(plan_.container, plan_.record.name);
+      note_event("remove");
     } else {
       plan_.container.write_exit(exit);
     }
@@ -285,6 +335,7 @@ void Monitor::finish(const engine::ExitRecord& exit) {
 
 void Monitor::stop(int signal, int seconds) {
   stopping_ = true;
+  note_event("stop");
   if (restart_timer_) {
     loop_.cancel(*restart_timer_);
     restart_timer_.reset();
@@ -308,6 +359,7 @@ void Monitor::send_signal(Clients::Client& client, int signal) {
   // A kill by hand ends the restarting, as with the peers: else it could never be stopped so.
   if (signal == SIGKILL || signal == SIGTERM) stopping_ = stopping_ || signal == SIGKILL;
   run_->send(signal);
+  note_event("kill", {{"signal", std::to_string(signal)}});
   clients_.send(client, message(kReady));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -10,6 +11,7 @@
 #include "libcommon/os/unique_fd.h"
 #include "tools/run/monitor/clients.h"
 #include "tools/run/monitor/container_run.h"
+#include "tools/run/monitor/health.h"
 #include "tools/run/monitor/log_writer.h"
 #include "tools/run/monitor/plan.h"
 #include "tools/run/monitor/stdio.h"
@@ -37,6 +39,9 @@ class Monitor {
   void restart();
   void finish(const engine::ExitRecord& exit);
   void stop(int signal, int seconds);
+  void on_unhealthy();
+  void note_event(const std::string& action, std::map<std::string, std::string> attributes = {}) const;
+  void start_timers();
   bool wants_restart(int exit_code) const;
   void on_message(Clients::Client& client, std::string_view message);
   void send_signal(Clients::Client& client, int signal);
@@ -52,8 +57,11 @@ class Monitor {
   std::optional<Stdio> stdio_;
   std::optional<os::CgroupPlace> cgroup_place_;
   std::unique_ptr<ContainerRun> run_;
+  std::optional<HealthTimer> health_;
+  std::optional<os::EventLoop::TimerId> end_timer_;  // --timeout
   engine::ExitRecord last_exit_;
   bool published_ = false, stopping_ = false, finished_ = false;
+  bool restart_wanted_ = false;  // by a health check
   int restarts_ = 0;
   std::optional<os::EventLoop::TimerId> restart_timer_;
   std::chrono::milliseconds restart_delay_{100};
