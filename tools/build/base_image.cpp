@@ -1,36 +1,19 @@
 #include "tools/build/base_image.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/oci/platform.h"
 #include "libcommon/oci/reference.h"
-#include "libcommon/os/process.h"
-#include "libcommon/runtime/self.h"
+#include "tools/build/sources/helper.h"
 
 namespace proa::build {
 namespace {
 
-// The program beside ours, else the one in PATH.
-std::string copy_program() {
-  std::string self = runtime::own_binary();
-  std::string beside = self.substr(0, self.find_last_of('/')) + "/proa-copy";
-  return ::access(beside.c_str(), X_OK) == 0 ? beside : "proa-copy";
-}
-
 void pull(const std::string& name) {
-  os::SpawnPlan plan;
-  plan.program = copy_program();
-  plan.arguments = {"pull", "--", name};
-  // Our stdout is for the result of the build alone.
-  plan.descriptors = {{STDERR_FILENO, STDOUT_FILENO}};
-  os::WaitStatus status = os::spawn(plan).wait();
-  if (!status.success()) {
-    throw Error(ErrorCode::Unavailable, fmt::format("{} could not be pulled", escape_control(name)));
-  }
+  run_copy_program({"pull", "--", name}, fmt::format("{} could not be pulled", escape_control(name)));
 }
 
 }  // namespace

@@ -31,11 +31,6 @@ Script script_of(const CommandLine& command, const oci::ImageConfig& config) {
   return {shell, "", ""};
 }
 
-void refuse_unsupported(const Run& run) {
-  if (!run.devices.empty()) throw Error(ErrorCode::Unsupported, "RUN --device is not supported");
-  if (run.security == "insecure") throw Error(ErrorCode::Unsupported, "RUN --security=insecure is not supported");
-}
-
 // apt changes to a user of its own for downloads and then looks whether that happened; with one id it cannot, so it is
 // told not to. Everything else that changes ids is answered by the runtime's filter.
 void prepare_single_id(StepMounts& mounts, std::vector<std::string>& env) {
@@ -70,6 +65,14 @@ std::vector<std::string> StageRun::environment() const {
   return env;
 }
 
+void StageRun::refuse_unsupported(const Run& run) const {
+  if (!run.devices.empty()) throw Error(ErrorCode::Unsupported, "RUN --device is not supported");
+  if (run.security == "insecure" && !builder_.request().allowed.contains("security.insecure")) {
+    throw Error(ErrorCode::PermissionDenied, "RUN --security=insecure was not allowed",
+                "allow it with --allow security.insecure");
+  }
+}
+
 // Once for the cache key (which must not open roots of stages, nor see secrets), once for the step.
 void StageRun::prepare_mounts(const Run& run, StepMounts* mounts, KeyBuilder* key) {
   for (const std::string& text : run.mounts) {
@@ -77,32 +80,36 @@ void StageRun::prepare_mounts(const Run& run, StepMounts* mounts, KeyBuilder* ke
     if (key != nullptr)
       key->add("mount", text).add("target", request.target).add("source", request.source).add("id", request.id);
     bool bind = request.type == MountType::Bind;
-    if (!request.from.empty() && !bind) throw Error(ErrorCode::Unsupported, "from= is supported for bind mounts only");
     SourceTree* tree = nullptr;
     if (bind && request.from.empty()) {
       tree = &builder_.context();
-      if (key != nullptr) {
-        for (const Source& source : tree->select(request.source))
-          key->add("content", tree->digest(source, IgnoreRules()));
+    } else if (!request.from.empty()) {
+      Origin origin = builder_.origin_of(planned_.index, request.from);
+      if (origin.kind == Origin::Kind::Context && !builder_.is_image(origin)) {
+        tree = &builder_.origin_tree(origin);
+      } else {
+        const Snapshot& from = builder_.origin_snapshot(origin);
+        if (key != nullptr) key->add("from", from.top ? from.top->str() : "scratch");
+        if (mounts != nullptr) tree = mounts->mount_tree(from, request.from);
       }
-    } else if (bind) {
-      Origin origin = resolve_origin(builder_.file(), index_, request.from);
-      const Snapshot& from = builder_.origin_snapshot(origin);
-      if (key != nullptr) key->add("from", from.top ? from.top->str() : "scratch");
-      if (mounts != nullptr) tree = mounts->mount_tree(from, request.from);
+    }
+    // What a cache begins with does not count: it is a cache.
+    if (key != nullptr && tree != nullptr && bind) {
+      for (const Source& source : tree->select(request.source)) key->add("content", tree->digest(source, {}));
     }
     if (mounts != nullptr) mounts->add(request, tree, state_.config.working_dir);
   }
 }
 
-void StageRun::command(const Instruction&, const Run& run) {
+StageRun::Work StageRun::command(const Run& run) {
   refuse_unsupported(run);
   Script script = script_of(run.command, state_.config);
   RunRequest request{.args = script.args,
                      .env = environment(),
                      .user = state_.config.user,
                      .cwd = state_.config.working_dir,
-                     .network = network_of(run)};
+                     .network = network_of(run),
+                     .insecure = run.security == "insecure"};
   const RunSettings& settings = builder_.request().run;
   KeyBuilder builder = key("run");
   builder.add("args", request.args)
@@ -112,21 +119,22 @@ void StageRun::command(const Instruction&, const Run& run) {
       .add("cwd", request.cwd);
   builder.add("network", network_text(request.network == NetworkChoice::Default ? settings.network : request.network));
   builder.add("caps", settings.cap_add).add("drop", settings.cap_drop);
+  if (request.insecure) builder.add("security", "insecure");
+  if (!settings.volumes.empty()) builder.add("volumes", settings.volumes);
   for (const auto& [name, address] : settings.hosts) builder.add("host " + name, address);
   prepare_mounts(run, nullptr, &builder);
   std::string step = builder.finish();
   oci::History entry = history("RUN " + join(request.args, " "));
-  if (cached(step, entry)) return;
-
-  Snapshot before = snapshot();
-  WorkRoot root = execute(run, std::move(request), script);
-  set_snapshot(session_.commit_step(step, before, std::move(root), std::move(entry)));
+  if (cached(step, entry)) return {};
+  return [this, &run, request = std::move(request), script = std::move(script), step, entry] {
+    commit(step, execute(run, request, script), entry);
+  };
 }
 
 // Runs the command; all its mounts are gone when it returns.
 WorkRoot StageRun::execute(const Run& run, RunRequest request, const Script& script) {
   session_.enter();
-  StepMounts mounts(session_, builder_.request().secrets);
+  StepMounts mounts(session_, builder_.request().secrets, builder_.baton());
   prepare_mounts(run, &mounts, nullptr);
   if (!script.path.empty()) mounts.add_file(script.path, script.content, 0755);
   if (session_.plan().mode == os::IdMode::Single) prepare_single_id(mounts, request.env);
@@ -137,13 +145,8 @@ WorkRoot StageRun::execute(const Run& run, RunRequest request, const Script& scr
   targets.insert(targets.end(),
                  {{"/proc", true}, {"/sys", true}, {"/dev", true}, {"/etc/hosts", false}, {"/etc/resolv.conf", false}});
   WorkRoot root = session_.open_root(snapshot(), make_stubs(session_, targets));
-  Ownership user;
-  try {
-    user = run_command(session_, builder_.progress(), builder_.request().run, request, root);
-  } catch (const Error&) {
-    builder_.progress().show_tail();
-    throw;
-  }
+  RunContext context{session_, builder_.progress(), builder_.baton(), progress_, builder_.request().run};
+  Ownership user = run_command(context, request, root);
   if (session_.plan().mode == os::IdMode::Single && (user.uid != 0 || user.gid != 0)) {
     root.mount.reset();  // files below a mounted overlay must not change
     os::UniqueFd below = session_.mount_read_only(snapshot());

@@ -19,6 +19,7 @@ cli::Command image_group() {
 std::vector<cli::Command> commands() {
   return {copy_command(),
           delete_command(),
+          fetch_command(),
           generate_sigstore_key_command(),
           standalone_sign_command(),
           standalone_verify_command(),

@@ -47,6 +47,8 @@ cli::Command store_prune_command();
 cli::Command store_commit_command();
 cli::Command store_df_command();
 cli::Command store_unpack_command();
+// For proa-build.
+cli::Command fetch_command();
 
 std::vector<cli::Command> commands();
 

@@ -69,7 +69,7 @@ TEST_F(Tree, PatternsNameFilesOfTheTreeOnly) {
   EXPECT_THAT(names(tree(), "/d/?/f"), ElementsAre("d/e/f"));
   EXPECT_THAT(names(tree(), "../../a.txt"), ElementsAre("a.txt"));
   EXPECT_THROW(tree().select("../secret"), Error);
-  EXPECT_THROW(tree().select("*.none"), Error);
+  EXPECT_TRUE(tree().select("*.none").empty()) << "a pattern may fit nothing";
 }
 
 TEST_F(Tree, IgnoredFilesAreNotThere) {

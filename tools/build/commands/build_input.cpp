@@ -7,16 +7,13 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/os/file.h"
 #include "tools/build/commands/build_options.h"
+#include "tools/build/sources/context.h"
+#include "tools/build/sources/http_fetch.h"
 
 namespace proa::build {
 namespace {
 
 constexpr std::uint64_t kMaxIgnoreFile = 1u << 20;
-
-bool is_remote(const std::string& context) {
-  return context.starts_with("http://") || context.starts_with("https://") || context.starts_with("git://") ||
-         context.starts_with("ssh://") || context.starts_with("git@") || context.starts_with("github.com/");
-}
 
 // A regular file, at most so large, without ever waiting for it. Links are fine: the user names this file.
 std::string read_user_file(const std::string& path, std::uint64_t max_size) {
@@ -28,31 +25,31 @@ std::string read_user_file(const std::string& path, std::uint64_t max_size) {
   return os::read_fd(fd.get(), max_size, path);
 }
 
-// A file of the context: links in it stay inside.
-std::optional<std::string> read_context_file(const os::Dir& root, const std::string& name, std::uint64_t max_size) {
-  auto fd = root.try_open_in_root(name, O_RDONLY | O_NONBLOCK);
-  if (!fd) return std::nullopt;
-  struct stat st {};
-  if (::fstat(fd->get(), &st) != 0) throw system_error("stat " + name);
-  if (!S_ISREG(st.st_mode))
-    throw Error(ErrorCode::InvalidArgument, fmt::format("{} in the build context is no regular file", name));
-  return os::read_fd(fd->get(), max_size, name);
-}
-
-void find_containerfile(const BuildOptions& options, const std::optional<os::Dir>& root, BuildInput& input) {
-  if (options.file == "-" || (!options.file && !root)) {
-    input.file_name = "stdin";
+void find_containerfile(const BuildOptions& options, const OpenContext& context, bool local, BuildInput& input) {
+  const auto& root = context.root;
+  if (context.containerfile) {
+    input.file_name.assign("stdin");
+    input.text = *context.containerfile;
+    return;
+  }
+  if (options.file == "-") {
+    input.file_name.assign("stdin");
     input.text = os::read_fd(STDIN_FILENO, kMaxContainerfile, "stdin");
     return;
   }
+  if (options.file && is_http_url(*options.file)) {
+    throw Error(ErrorCode::Unsupported, "-f takes no URL", "give the URL as the context");
+  }
   if (options.file) {
-    // As the peers do: from here, else from the context.
+    // As the peers do: from here, else from the context. What was fetched has its own.
     input.file_name = *options.file;
-    if (root && !os::exists(*options.file)) {
+    if (!local || !os::exists(*options.file)) {
       if (auto text = read_context_file(*root, *options.file, kMaxContainerfile)) {
         input.text = std::move(*text);
+        input.inside = true;
         return;
       }
+      if (!local) throw Error(ErrorCode::NotFound, fmt::format("no {} in the context", escape_control(*options.file)));
     }
     input.text = read_user_file(*options.file, kMaxContainerfile);
     return;
@@ -60,6 +57,7 @@ void find_containerfile(const BuildOptions& options, const std::optional<os::Dir
   for (const char* name : {"Containerfile", "Dockerfile"}) {
     if (auto text = read_context_file(*root, name, kMaxContainerfile)) {
       input.file_name = name;
+      input.inside = true;
       input.text = std::move(*text);
       return;
     }
@@ -69,37 +67,39 @@ void find_containerfile(const BuildOptions& options, const std::optional<os::Dir
               "name one with -f FILE");
 }
 
-IgnoreRules read_ignore_rules(const BuildOptions& options, const os::Dir& root) {
+// The ignore file that stands beside a Containerfile, else that of the context.
+IgnoreRules read_ignore_rules(const BuildOptions& options, const BuildInput& input, const os::Dir& root) {
   if (options.ignore_file) return IgnoreRules(parse_ignore_file(read_user_file(*options.ignore_file, kMaxIgnoreFile)));
-  if (options.file && *options.file != "-") {
-    for (const char* suffix : {".containerignore", ".dockerignore"}) {
-      std::string path = *options.file + suffix;
-      if (os::exists(path)) return IgnoreRules(parse_ignore_file(read_user_file(path, kMaxIgnoreFile)));
+  for (const char* suffix : {".containerignore", ".dockerignore"}) {
+    if (input.file_name.empty() || input.file_name == "stdin") break;
+    std::string path = input.file_name + suffix;
+    if (input.inside) {
+      if (auto text = read_context_file(root, path, kMaxIgnoreFile)) return IgnoreRules(parse_ignore_file(*text));
+    } else if (os::exists(path)) {
+      return IgnoreRules(parse_ignore_file(read_user_file(path, kMaxIgnoreFile)));
     }
   }
-  for (const char* name : {".containerignore", ".dockerignore"}) {
-    While reading{name};
-    if (auto text = read_context_file(root, name, kMaxIgnoreFile)) return IgnoreRules(parse_ignore_file(*text));
-  }
-  return {};
+  return read_context_ignore(root);
 }
 
 }  // namespace
 
-BuildInput read_input(const BuildOptions& options) {
-  std::string context = options.positionals.empty() ? "." : options.positionals[0];
-  if (is_remote(context))
-    throw Error(ErrorCode::Unsupported, "a remote build context is not supported",
-                "fetch it first, and name the folder");
-  if (context == "-" && options.file)
-    throw Error(ErrorCode::InvalidArgument, "the context - takes the Containerfile from stdin: -f has no place then");
+BuildInput read_input(const BuildOptions& options, Session& session, const Secrets& secrets) {
+  std::string place = options.positionals.empty() ? "." : options.positionals[0];
+  ContextSpec spec = parse_context(place, os::exists(place));
+  if (spec.kind == ContextSpec::Kind::Image) throw Error(ErrorCode::InvalidArgument, "an image cannot be the context");
+  if (spec.kind == ContextSpec::Kind::Stdin && options.file == "-")
+    throw Error(ErrorCode::InvalidArgument, "stdin cannot be both the context and the Containerfile");
+  auto agent = secrets.agents.find("default");
+  OpenContext context = open_context(spec, session, agent == secrets.agents.end() ? "" : agent->second);
   BuildInput input;
-  std::optional<os::Dir> root;
-  if (context != "-") root = os::Dir::open(context);
-  find_containerfile(options, root, input);
-  if (root) {
-    IgnoreRules rules = read_ignore_rules(options, *root);
-    input.context.emplace(std::move(*root), std::move(rules), "the build context");
+  if (context.containerfile && options.file)
+    throw Error(ErrorCode::InvalidArgument,
+                fmt::format("{} is a Containerfile, no archive: -f has no place then", escape_control(place)));
+  find_containerfile(options, context, spec.kind == ContextSpec::Kind::Folder, input);
+  if (context.root) {
+    IgnoreRules rules = read_ignore_rules(options, input, *context.root);
+    input.context.emplace(std::move(*context.root), std::move(rules), "the build context");
   }
   return input;
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "tools/build/steps/mounts.h"
 #include "tools/build/steps/source_tree.h"
 
 namespace proa::build {
@@ -13,9 +14,11 @@ struct BuildOptions;
 struct BuildInput {
   std::string file_name;  // for messages
   std::string text;
+  bool inside = false;  // the file is one of the context
   std::optional<SourceTree> context;
 };
 
-BuildInput read_input(const BuildOptions& options);
+// Fetches what is not here into the session.
+BuildInput read_input(const BuildOptions& options, Session& session, const Secrets& secrets);
 
 }  // namespace proa::build

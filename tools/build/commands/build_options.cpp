@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdlib>
+#include <thread>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
@@ -11,6 +15,7 @@
 #include "libcommon/spec/env_file.h"
 #include "libcommon/spec/hosts.h"
 #include "libcommon/spec/ulimits.h"
+#include "libcommon/spec/volumes.h"
 
 namespace proa::build {
 namespace {
@@ -54,6 +59,77 @@ Variables parse_build_args(const std::vector<std::string>& words) {
   return values;
 }
 
+constexpr std::uint64_t kMaxArgFile = 1u << 20, kMaxProfile = 4u << 20;
+
+// Files first: what is given on the command line wins.
+Variables all_build_args(const O& options) {
+  std::vector<std::string> words;
+  for (const std::string& path : options.build_arg_files) {
+    for (std::string& line :
+         spec::parse_env_file(os::read_file(path, kMaxArgFile), path, spec::lookup_process_environment))
+      words.push_back(std::move(line));
+  }
+  words.insert(words.end(), options.build_args.begin(), options.build_args.end());
+  return parse_build_args(words);
+}
+
+void add_proxies(Variables& values) {
+  for (const char* name : {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}) {
+    for (const std::string& key : {std::string(name), to_lower(name)}) {
+      const char* value = std::getenv(key.c_str());
+      if (value != nullptr) values.emplace(key, value);
+    }
+  }
+}
+
+std::map<std::string, ContextSpec> parse_contexts(const std::vector<std::string>& texts) {
+  std::map<std::string, ContextSpec> contexts;
+  for (const std::string& text : texts) {
+    auto pair = cut(text, "=");
+    if (!pair || pair->first.empty() || pair->second.empty())
+      fail(fmt::format("--build-context {}: must be NAME=CONTEXT", escape_control(text)));
+    std::string place(pair->second);
+    if (place.starts_with("oci-layout://"))
+      unsupported("--build-context from an OCI layout is not supported", "pull it first: `proa pull oci:PATH`");
+    ContextSpec spec = parse_context(place, os::exists(place));
+    if (spec.kind == ContextSpec::Kind::Stdin) fail("--build-context cannot be stdin");
+    contexts[std::string(pair->first)] = std::move(spec);
+  }
+  return contexts;
+}
+
+void add_volumes(const O& options, RunSettings& run) {
+  char* cwd = ::get_current_dir_name();
+  std::string here = cwd != nullptr ? cwd : "/";
+  ::free(cwd);
+  for (const std::string& text : options.volumes) {
+    spec::Mount volume = spec::parse_volume(text, here);
+    if (volume.type != spec::MountType::Bind)
+      unsupported("--volume takes a folder of the host here", "begin it with / or .");
+    runtime::MountRequest mount;
+    mount.source = volume.source;
+    mount.target = volume.target;
+    mount.read_only = volume.read_only;
+    run.volumes.push_back(text);
+    run.volume_mounts.push_back(std::move(mount));
+  }
+}
+
+void add_security(const O& options, RunSettings& run) {
+  for (const std::string& text : options.security) {
+    auto pair = cut(text, "=");
+    if (!pair) pair = cut(text, ":");
+    std::string key(pair ? pair->first : std::string_view(text)), value(pair ? pair->second : std::string_view());
+    if (key == "seccomp" && value == "unconfined") {
+      run.seccomp.kind = runtime::SeccompChoice::Kind::Unconfined;
+    } else if (key == "seccomp") {
+      run.seccomp = {runtime::SeccompChoice::Kind::Profile, os::read_file(value, kMaxProfile)};
+    } else if (key != "label" && key != "apparmor") {
+      fail(fmt::format("--security-opt: unknown option '{}'", escape_control(text)), "known is seccomp=");
+    }
+  }
+}
+
 std::uint64_t limit(std::int64_t value) {
   return value == spec::kUnlimited ? UINT64_MAX : static_cast<std::uint64_t>(value);
 }
@@ -80,55 +156,14 @@ RunSettings run_settings(const O& options) {
   for (const std::string& server : options.dns) run.dns.push_back(spec::parse_dns_server(server));
   for (const std::string& domain : options.dns_search) run.dns_search.push_back(spec::parse_dns_search(domain));
   run.dns_options = options.dns_options;
+  add_volumes(options, run);
+  add_security(options, run);
   return run;
 }
 
 }  // namespace
 
-void declare_build_options(cli::CommandBuilder<O>& builder) {
-  builder.positionals("[CONTEXT]", &O::positionals, 0, 1, cli::Complete::Directory)
-      .value("tag,t", &O::tags, "Name of the image; may be repeated", "NAME")
-      .value("file,f", &O::file, "The Containerfile; - reads it from stdin", "PATH", cli::Complete::File)
-      .value("target", &O::target, "Stage to build", "STAGE")
-      .value("build-arg", &O::build_args, "Value of an ARG: KEY=VALUE, or KEY from the environment", "KEY[=VALUE]")
-      .value("label", &O::labels, "Label of the image", "KEY=VALUE")
-      .value("annotation", &O::annotations, "Annotation of the manifest", "KEY=VALUE")
-      .value("network", &O::network, "Network of RUN: default, host or none", "MODE")
-      .value("platform", &O::platforms, "Platform to build for; only this machine's", "OS/ARCH")
-      .value("secret", &O::secrets, "A secret for RUN --mount=type=secret: id=ID,src=FILE or id=ID,env=VARIABLE",
-             "SECRET")
-      .value("ssh", &O::agents, "An ssh agent for RUN --mount=type=ssh: default or ID=SOCKET", "AGENT")
-      .value("add-host", &O::hosts, "A line for /etc/hosts in RUN: NAME:ADDRESS", "HOST")
-      .value("dns", &O::dns, "Name server for RUN", "ADDRESS")
-      .value("dns-search", &O::dns_search, "Search domain for RUN", "DOMAIN")
-      .value("dns-option", &O::dns_options, "Option of resolv.conf for RUN", "OPTION")
-      .value("ulimit", &O::ulimits, "Limit of processes in RUN: NAME=SOFT[:HARD]", "LIMIT")
-      .value("shm-size", &O::shm_size, "Size of /dev/shm in RUN", "SIZE")
-      .value("cap-add", &O::cap_add, "Add a capability in RUN", "CAPABILITY")
-      .value("cap-drop", &O::cap_drop, "Drop a capability in RUN", "CAPABILITY")
-      .value("iidfile", &O::iidfile, "Write the image's id to a file", "PATH", cli::Complete::File)
-      .value("ignorefile", &O::ignore_file, "Use this file in place of .containerignore", "PATH", cli::Complete::File)
-      .value("format", &O::format, "Format of manifest and configuration: oci or docker", "FORMAT")
-      .value("progress", &O::progress, "How progress is shown: auto, plain or quiet", "MODE")
-      .value("pull", &O::pull, "When to fetch base images: missing, always or never", "POLICY")
-      .implicit("always")
-      .value("timestamp", &O::timestamp, "Seconds since 1970 for the image and all new files", "SECONDS")
-      .value("source-date-epoch", &O::source_date_epoch, "Seconds since 1970 for the image; no new file is newer",
-             "SECONDS")
-      .value("isolation", &O::isolation, "Isolation of RUN: default, oci or rootless", "KIND")
-      .value("root", &O::root, "Where images are kept", "PATH", cli::Complete::Directory)
-      .value("runroot", &O::runroot, "Where running state is kept", "PATH", cli::Complete::Directory)
-      .flag("no-cache", &O::no_cache, "Do every step anew")
-      .flag("quiet,q", &O::quiet, "Print the image's id only")
-      .flag("layers", &O::layers, "Keep a layer for each step (always so)")
-      .flag("squash", &O::squash, "One layer for all steps (not supported)")
-      .flag("rm", &O::rm, "Remove intermediate containers (there are none)")
-      .flag("force-rm", &O::force_rm, "Remove intermediate containers (there are none)");
-}
-
 void refuse_unsupported(const O& options) {
-  if (options.squash) unsupported("--squash is not supported");
-  if (!options.layers.value_or(true)) unsupported("--layers=false is not supported: each step is a layer");
   if (options.format != "oci" && options.format != "docker") {
     fail(fmt::format("--format is oci or docker, not '{}'", escape_control(options.format)));
   }
@@ -143,6 +178,12 @@ void refuse_unsupported(const O& options) {
                               oci::Platform::host().str()));
     }
   }
+  for (const std::string& entitlement : options.allowed) {
+    if (entitlement != "security.insecure" && entitlement != "network.host" && entitlement != "device")
+      fail(fmt::format("--allow: unknown entitlement '{}'", escape_control(entitlement)));
+  }
+  if (options.call != "build" && options.call != "check")
+    unsupported(fmt::format("--call={} is not supported", escape_control(options.call)), "use build or check");
   if (options.timestamp && options.source_date_epoch) fail("--timestamp and --source-date-epoch exclude one another");
 }
 
@@ -155,10 +196,11 @@ ImageSettings image_settings(const O& options) {
       fail(fmt::format("--tag {}: a name with a digest cannot be given to an image", escape_control(tag)));
     image.names.push_back(name.with_default_tag());
   }
-  for (const std::string& text : options.annotations) {
-    auto pair = cut(text, "=");
-    if (!pair || pair->first.empty()) fail(fmt::format("--annotation {}: must be KEY=VALUE", escape_control(text)));
-    image.annotations[std::string(pair->first)] = pair->second;
+  image.omit_history = options.omit_history;
+  constexpr std::string_view kManifest = "annotation-manifest.";
+  for (const auto& [key, value] : parse_annotations(options.annotations)) {
+    if (!key.starts_with(kManifest)) unsupported("only annotations of the manifest can be given: there is no index");
+    image.annotations[key.substr(kManifest.size())] = value;
   }
   if (image.docker_format && !image.annotations.empty())
     unsupported("the docker format has no annotations", "build with --format oci");
@@ -170,16 +212,62 @@ BuildRequest build_request(const O& options, const BuildInput& input) {
   request.file_name = input.file_name;
   request.text = input.text;
   request.target = options.target;
-  request.build_args = parse_build_args(options.build_args);
+  request.build_args = all_build_args(options);
+  if (options.http_proxy) add_proxies(request.build_args);
+  request.contexts = parse_contexts(options.contexts);
+  for (const std::string& list : options.no_cache_filters) {
+    for (const std::string& name : split(list, ',')) request.uncached.insert(to_lower(name));
+  }
+  request.allowed = {options.allowed.begin(), options.allowed.end()};
+  request.jobs = options.jobs > 0 ? options.jobs : std::max(4U, 2 * std::thread::hardware_concurrency());
+  for (const std::string& text : options.env) {
+    auto pair = cut(spec::parse_env(text, spec::lookup_process_environment), "=");
+    if (pair) request.env.push_back({std::string(pair->first), std::string(pair->second)});
+  }
+  request.unset_env = options.unset_env;
+  request.unset_labels = options.unset_labels;
   for (const std::string& text : options.labels) {
     spec::Label label = spec::parse_label(text);
     request.labels.push_back({label.key, label.value});
   }
   request.pull = parse_pull(options.pull);
   request.run = run_settings(options);
-  for (const std::string& secret : options.secrets) request.secrets.add_secret(secret);
-  for (const std::string& agent : options.agents) request.secrets.add_agent(agent);
   return request;
+}
+
+Timestamps timestamps_of(const O& options) {
+  Timestamps times;
+  const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+  std::string text = options.timestamp.value_or(options.source_date_epoch.value_or(epoch != nullptr ? epoch : ""));
+  if (text.empty()) return times;
+  auto seconds = parse_integer<std::int64_t>(text);
+  constexpr std::int64_t kLatest = 9'000'000'000;  // what nanoseconds in 64 bits can hold
+  if (!seconds || *seconds < 0 || *seconds > kLatest)
+    fail(fmt::format("a timestamp is a number of seconds since 1970, not '{}'", escape_control(text)));
+  times.fixed = Time(std::chrono::seconds(*seconds));
+  times.set_all = options.timestamp.has_value();
+  return times;
+}
+
+std::vector<OutputSpec> outputs_of(const O& options) {
+  std::vector<OutputSpec> outputs;
+  std::size_t to_stdout = 0;
+  for (const std::string& text : options.outputs) {
+    outputs.push_back(parse_output(text));
+    if (outputs.back().names.empty()) outputs.back().names = options.tags;
+    if (outputs.back().destination == "-") ++to_stdout;
+  }
+  if (to_stdout > 1) fail("only one --output can go to stdout");
+  if (outputs.empty() || options.load) outputs.push_back({});
+  if (options.push) {
+    OutputSpec push;
+    push.kind = OutputSpec::Kind::Registry;
+    push.push = true;
+    push.names = options.tags;
+    if (push.names.empty()) fail("--push needs a name", "give one with --tag");
+    outputs.push_back(std::move(push));
+  }
+  return outputs;
 }
 
 }  // namespace proa::build

@@ -173,6 +173,7 @@ class Parser {
     if (empty_continuation) tree_.warnings.push_back("Empty continuation line found in: " + line);
     While parsing{[&] { return fmt::format("line {}", first_line); }};
     Node node = parse_line(line, tree_.escape);
+    node.empty_continuation = empty_continuation;
     node.doc_comments = std::move(comments_);
     comments_.clear();
     read_heredocs(node, lines_, first_line);

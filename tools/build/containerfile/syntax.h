@@ -37,6 +37,7 @@ struct Node {
   int first_line = 0, last_line = 0;      // counted from 1
   std::shared_ptr<const Node> trigger;    // the instruction inside ONBUILD
   std::vector<std::string> doc_comments;  // comment lines right before it
+  bool empty_continuation = false;        // it goes on after an empty line
 };
 
 struct SyntaxTree {

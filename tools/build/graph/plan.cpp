@@ -41,18 +41,6 @@ Variables global_args(const Containerfile& file, const Variables& platform, cons
   return values;
 }
 
-std::vector<std::string> froms_of(const Instruction& instruction) {
-  std::vector<std::string> froms;
-  if (const auto* transfer = std::get_if<Transfer>(&instruction.meaning)) {
-    if (!transfer->from.empty()) froms.push_back(transfer->from);
-  } else if (const auto* run = std::get_if<Run>(&instruction.meaning)) {
-    for (const std::string& mount : run->mounts) {
-      if (std::string from = mount_from(mount); !from.empty()) froms.push_back(from);
-    }
-  }
-  return froms;
-}
-
 class Planner {
  public:
   Planner(const Containerfile& file, const PlanOptions& options, std::string_view name)
@@ -97,7 +85,9 @@ class Planner {
     std::string base = expand_from(stage.from.base);
     if (base.empty()) fail(fmt::format("base name ({}) should not be blank", escape_control(stage.from.base)));
     planned.platform = expand_from(stage.from.platform);
-    if (auto named = stage_named(file_, base, index)) {
+    if (options_.contexts.contains(base)) {
+      planned.base = {Origin::Kind::Context, base, 0};
+    } else if (auto named = stage_named(file_, base, index)) {
       planned.base = {Origin::Kind::Stage, "", *named};
     } else if (base != "scratch") {
       planned.base = {Origin::Kind::Image, base, 0};
@@ -107,7 +97,7 @@ class Planner {
     for (const Instruction& instruction : stage.instructions) {
       While planning{[&] { return fmt::format("{}:{}", escape_control(name_), instruction.first_line); }};
       for (const std::string& from : froms_of(instruction)) {
-        Origin origin = resolve_origin(file_, index, from);
+        Origin origin = resolve_origin(file_, options_.contexts, index, from);
         if (origin.kind == Origin::Kind::Stage) needs.insert(origin.stage);
       }
     }
@@ -156,11 +146,29 @@ class Planner {
 
 }  // namespace
 
+std::vector<std::string> froms_of(const Instruction& instruction) {
+  std::vector<std::string> froms;
+  if (const auto* transfer = std::get_if<Transfer>(&instruction.meaning)) {
+    if (!transfer->from.empty()) froms.push_back(transfer->from);
+  } else if (const auto* run = std::get_if<Run>(&instruction.meaning)) {
+    for (const std::string& mount : run->mounts) {
+      if (std::string from = mount_from(mount); !from.empty()) froms.push_back(from);
+    }
+  }
+  return froms;
+}
+
+bool Plan::has(std::size_t stage) const {
+  return std::any_of(stages.begin(), stages.end(), [&](const PlannedStage& one) { return one.index == stage; });
+}
+
 Plan plan_build(const Containerfile& file, const PlanOptions& options, std::string_view name) {
   return Planner(file, options, name).plan();
 }
 
-Origin resolve_origin(const Containerfile& file, std::size_t user, const std::string& from) {
+Origin resolve_origin(const Containerfile& file, const std::set<std::string>& contexts, std::size_t user,
+                      const std::string& from) {
+  if (contexts.contains(from)) return {Origin::Kind::Context, from, 0};
   if (auto number = parse_integer<std::size_t>(from)) {
     if (*number >= file.stages.size() || *number > user) {
       fail(fmt::format("invalid from flag value {}: there is no such stage before this one", escape_control(from)));

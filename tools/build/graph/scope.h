@@ -30,12 +30,15 @@ class Scope {
     options_.escape = escape;
   }
 
+  // What the stage below this one declared holds here, too.
+  void inherit(Variables declared) { declared_ = std::move(declared); }
   void declare(const Arg& arg, const std::vector<std::string>& env);
   std::string expand_word(std::string_view word, const std::vector<std::string>& env) const;
   std::vector<std::string> expand_words(std::string_view word, const std::vector<std::string>& env) const;
   // The content of a here-document: quotes mean nothing in it.
   std::string expand_content(std::string_view content, const std::vector<std::string>& env) const;
 
+  const Variables& declared() const { return declared_; }
   // "K=V" of the declared ARGs that have a value: the environment of RUN holds them too.
   std::vector<std::string> arguments() const;
   // Proxy settings given as --build-arg need no ARG; they reach commands, but no cache key and no image.

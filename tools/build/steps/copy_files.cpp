@@ -86,11 +86,15 @@ void CopyFiles::copy_attributes(int from, int to, const std::string& path) const
   }
 }
 
+mode_t CopyFiles::mode_of(mode_t mode, bool folder) const {
+  return request_.mode ? request_.mode->apply(mode, folder) : mode & kModeBits;
+}
+
 // `source`: what it is a copy of, whose owner, attributes and time it may get.
 void CopyFiles::finish(int fd, const std::string& path, mode_t mode, int source) const {
   request_.owner.apply(fd, path, source);
   // After the owner: chown(2) takes setuid bits and capabilities away.
-  if (::fchmod(fd, request_.mode.value_or(mode) & kModeBits) != 0) throw system_error("chmod " + describe(path));
+  if (::fchmod(fd, mode_of(mode, false)) != 0) throw system_error("chmod " + describe(path));
   if (source < 0) return;
   copy_attributes(source, fd, path);
   struct stat st {};
@@ -107,7 +111,7 @@ os::UniqueFd CopyFiles::make_folder(const std::string& path, mode_t mode, int so
   os::UniqueFd fd = os::open(os::fd_path(made.get()), O_RDONLY | O_DIRECTORY);
   request_.owner.apply(fd.get(), path, source);
   // mkdir(2) applies our umask.
-  if (::fchmod(fd.get(), request_.mode.value_or(mode) & kModeBits) != 0) throw system_error("chmod " + describe(path));
+  if (::fchmod(fd.get(), mode_of(mode, true)) != 0) throw system_error("chmod " + describe(path));
   if (source >= 0) copy_attributes(source, fd.get(), path);
   return fd;
 }
@@ -151,7 +155,7 @@ void CopyFiles::copy_entry(const SourceTree& tree, const TreeEntry& entry, const
     os::UniqueFd from =
         entry.name.empty() ? os::UniqueFd() : os::open(entry.name, O_PATH | O_NOFOLLOW, 0, entry.parent_fd);
     request_.owner.apply(fd.get(), place.name, from.get());
-    if (::chmod(os::fd_path(fd.get()).c_str(), request_.mode.value_or(entry.st.st_mode) & kModeBits) != 0) {
+    if (::chmod(os::fd_path(fd.get()).c_str(), mode_of(entry.st.st_mode, false)) != 0) {
       throw system_error("chmod " + describe(place.name));
     }
     return;
@@ -163,9 +167,9 @@ void CopyFiles::copy_entry(const SourceTree& tree, const TreeEntry& entry, const
   finish(to.get(), place.name, entry.st.st_mode, from.get());
 }
 
-void CopyFiles::copy_folder(const SourceTree& tree, const Source& source) {
-  std::string base = request_.destination == "/" ? "" : request_.destination;
-  destination_folder();
+void CopyFiles::copy_folder(const SourceTree& tree, const Source& source, const std::string& destination) {
+  std::string base = destination == "/" ? "" : destination;
+  make_folder(destination);
   // Entries come parents first; the folder they go to is resolved once for each folder.
   std::string open_path;
   os::UniqueFd open_folder;
@@ -193,9 +197,27 @@ void CopyFiles::copy(const SourceTree& tree, const Source& source) {
     return fmt::format("copying {} to {}", describe(source.path.empty() ? "." : source.path),
                        describe(request_.destination));
   }};
-  if (source.is_folder()) return copy_folder(tree, source);
+  if (source.is_folder()) return copy_folder(tree, source, request_.destination);
   Place place = place_for_file(source.base_name());
   copy_entry(tree, entry_of(source), source.path, place);
+}
+
+void CopyFiles::copy_kept(const SourceTree& tree, const Source& source, const std::string& kept) {
+  While copying{[&] { return fmt::format("copying {}", describe(source.path)); }};
+  std::string base = request_.destination == "/" ? "" : request_.destination;
+  destination_folder();
+  std::string above = source.path.substr(0, source.path.size() - kept.size());
+  std::size_t last = source.is_folder() ? kept.size() : kept.find_last_of('/');
+  for (std::size_t end = 0; last != std::string::npos && end < last;) {
+    end = std::min(kept.find('/', end + 1), last);
+    auto from = tree.root().open_in_root(above + kept.substr(0, end), O_RDONLY | O_DIRECTORY);
+    struct stat st {};
+    if (::fstat(from.get(), &st) != 0) throw system_error("stat " + describe(source.path));
+    make_folder(base + "/" + kept.substr(0, end), st.st_mode, from.get());
+  }
+  if (source.is_folder()) return copy_folder(tree, source, kept.empty() ? request_.destination : base + "/" + kept);
+  std::string folder = last == std::string::npos ? request_.destination : base + "/" + kept.substr(0, last);
+  copy_entry(tree, entry_of(source), source.path, {make_folder(folder), source.base_name()});
 }
 
 void CopyFiles::write(const std::string& name, std::string_view content) {

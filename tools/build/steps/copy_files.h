@@ -11,6 +11,7 @@
 
 #include "libcommon/os/dir.h"
 #include "libcommon/os/idmap.h"
+#include "tools/build/containerfile/mode.h"
 #include "tools/build/steps/source_tree.h"
 
 namespace proa::build {
@@ -28,6 +29,10 @@ class Owner {
   void apply(int fd, const std::string& path, int source = -1) const;
   void apply_link(int parent_fd, const std::string& name, const struct stat& source) const;
   bool keeps() const { return !ids_; }
+  // "12", "12:34": no file of the image tells what it means.
+  static bool is_number(std::string_view text) {
+    return text.find_first_not_of("0123456789:") == std::string_view::npos;
+  }
 
  private:
   os::IdMode mode_;
@@ -38,7 +43,7 @@ struct CopyRequest {
   std::string destination;   // absolute inside the root
   bool into_folder = false;  // the destination was written with a trailing slash, or there are several sources
   Owner owner;
-  std::optional<mode_t> mode;
+  std::optional<ModeChange> mode;
   IgnoreRules excludes;
 };
 
@@ -48,6 +53,8 @@ class CopyFiles {
 
   // A folder's contents, or a file.
   void copy(const SourceTree& tree, const Source& source);
+  // The same below the destination at the path `kept` (--parents); folders on the way are copies of the tree's.
+  void copy_kept(const SourceTree& tree, const Source& source, const std::string& kept);
   // A file made of text (a here-document).
   void write(const std::string& name, std::string_view content);
   // The folder that the destination is, made when missing; for archives to be unpacked.
@@ -59,8 +66,9 @@ class CopyFiles {
     std::string name;
   };
   Place place_for_file(const std::string& base_name);
+  mode_t mode_of(mode_t mode, bool folder) const;
   os::UniqueFd make_folder(const std::string& path, mode_t mode = 0755, int source = -1);
-  void copy_folder(const SourceTree& tree, const Source& source);
+  void copy_folder(const SourceTree& tree, const Source& source, const std::string& destination);
   void copy_entry(const SourceTree& tree, const TreeEntry& entry, const std::string& source_path, const Place& place);
   void clear(const Place& place) const;
   void finish(int fd, const std::string& path, mode_t mode, int source = -1) const;

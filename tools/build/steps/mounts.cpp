@@ -6,9 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/config/paths.h"
 #include "libcommon/io/digest_stream.h"
@@ -19,6 +22,7 @@
 namespace proa::build {
 namespace {
 
+constexpr auto kLockInterval = std::chrono::milliseconds(50);
 constexpr std::uint64_t kMaxSecret = 500u << 10;
 
 [[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
@@ -123,7 +127,7 @@ void StepMounts::add(const MountRequest& request, SourceTree* tree, const std::s
       PROA_CHECK(tree != nullptr);
       return add_bind(request, *tree, target);
     case MountType::Cache:
-      return add_cache(request, target);
+      return add_cache(request, tree, target);
     case MountType::Tmpfs: {
       runtime::MountRequest mount;
       mount.kind = runtime::MountRequest::Kind::Tmpfs;
@@ -143,8 +147,8 @@ void StepMounts::add(const MountRequest& request, SourceTree* tree, const std::s
 
 void StepMounts::add_bind(const MountRequest& request, SourceTree& tree, const std::string& target) {
   std::vector<Source> found = tree.select(request.source);
+  if (found.size() != 1) fail(fmt::format("bind source {} names no or several files", escape_control(request.source)));
   Source& source = found.front();
-  if (found.size() != 1) fail(fmt::format("bind source {} names several files", escape_control(request.source)));
   bool is_folder = source.is_folder();
   if (request.read_only && !tree.filters()) return bind(source.fd, target, true, is_folder);
   if (is_folder && !tree.filters()) {
@@ -169,10 +173,25 @@ void StepMounts::add_bind(const MountRequest& request, SourceTree& tree, const s
   bind(root.open_in_root(name, O_PATH), target, request.read_only, is_folder);
 }
 
-void StepMounts::add_cache(const MountRequest& request, const std::string& target) {
-  if (!request.from.empty() || !request.source.empty()) {
-    throw Error(ErrorCode::Unsupported, "a cache mount with from= or source= is not supported");
+// A step of this very build may have it: others must be able to go on meanwhile.
+os::FileLock StepMounts::wait_for_lock(const os::Path& path, os::FileLock::Mode mode) {
+  while (true) {
+    if (auto lock = os::FileLock::try_acquire(path, mode)) return std::move(*lock);
+    Baton::Pause pause(baton_);
+    std::this_thread::sleep_for(kLockInterval);
   }
+}
+
+// What a new cache begins with: a folder of another stage or image.
+void StepMounts::fill_cache(const MountRequest& request, const SourceTree& tree, const os::Path& folder) {
+  CopyRequest copy{"/", true, Owner(session_.plan().mode, std::nullopt), std::nullopt, {}};
+  os::Dir root = os::Dir::open(folder);
+  for (const Source& source : tree.select(request.source.empty() ? "." : request.source)) {
+    CopyFiles(root, copy).copy(tree, source);
+  }
+}
+
+void StepMounts::add_cache(const MountRequest& request, const SourceTree* tree, const std::string& target) {
   // The id is a name from a file of anybody: its digest names the folder.
   os::Path caches = os::join(config::find_paths().cache, "build");
   std::string name(io::digest_of(request.id.empty() ? target : request.id).hex());
@@ -189,10 +208,22 @@ void StepMounts::add_cache(const MountRequest& request, const std::string& targe
       folder = os::join(session_.scratch_dir("cache"), "folder");
     }
   } else {
-    locks_.push_back(os::FileLock::acquire(folder + ".lock", mode));
+    locks_.push_back(wait_for_lock(folder + ".lock", mode));
   }
   bool made = !os::exists(folder);
-  if (made) os::make_dirs(folder, 0755);
+  if (made) {
+    // Complete before it has its name: a step that is killed here leaves no half of it.
+    os::Path fresh = folder + ".new-" + random_hex(8);
+    os::make_dirs(fresh, 0755);
+    if (tree != nullptr) fill_cache(request, *tree, fresh);
+    if (::rename(fresh.c_str(), folder.c_str()) != 0) {
+      int error = errno;
+      os::remove_tree(fresh);
+      // Another one that shares it was faster.
+      if (error != EEXIST && error != ENOTEMPTY) throw system_error("make " + folder, error);
+      made = false;
+    }
+  }
   os::UniqueFd fd = os::open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (made) {
     if (::chmod(os::fd_path(fd.get()).c_str(), request.mode.value_or(0755)) != 0) throw system_error("chmod " + folder);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,11 +51,22 @@ void add_etc_files(Session& session, const RunSettings& settings, const StepNetw
   spec.mounts.push_back(bind_file(os::join(folder, "resolv.conf"), "/etc/resolv.conf"));
 }
 
+constexpr int kTickMilliseconds = 200;
+
 // Passes on what the command says until nothing holds the pipe any more.
-void forward_output(int fd, Progress& progress) {
+void forward_output(int fd, Progress& progress, Progress::Id step) {
   std::array<std::byte, 16 << 10> buffer;
-  while (std::size_t size = os::read_some(fd, buffer, "the output of the step")) {
-    progress.output({reinterpret_cast<const char*>(buffer.data()), size});
+  while (true) {
+    struct pollfd ready {
+      fd, POLLIN, 0
+    };
+    if (::poll(&ready, 1, kTickMilliseconds) == 0) {
+      progress.tick();
+      continue;
+    }
+    std::size_t size = os::read_some(fd, buffer, "the output of the step");
+    if (size == 0) return;
+    progress.output(step, {reinterpret_cast<const char*>(buffer.data()), size});
   }
 }
 
@@ -84,6 +96,8 @@ runtime::ContainerSpec make_spec(Session& session, const RunSettings& settings, 
   spec.shm_size = settings.shm_size;
   if (network.shares_host()) spec.net = runtime::NamespaceChoice::host();
   add_etc_files(session, settings, network, spec);
+  spec.seccomp = settings.seccomp;
+  spec.mounts.insert(spec.mounts.end(), settings.volume_mounts.begin(), settings.volume_mounts.end());
   spec.mounts.insert(spec.mounts.end(), request.mounts.begin(), request.mounts.end());
   return spec;
 }
@@ -103,36 +117,53 @@ os::Path make_stubs(Session& session, const std::vector<std::pair<std::string, b
   return folder;
 }
 
-Ownership run_command(Session& session, Progress& progress, const RunSettings& settings, const RunRequest& request,
-                      const WorkRoot& root) {
-  NetworkChoice choice = request.network == NetworkChoice::Default ? settings.network : request.network;
-  StepNetwork network(choice, settings.dns);
-  os::Dir root_dir = root.dir();
-  runtime::ContainerSpec spec = make_spec(session, settings, request, root_dir, network);
-  runtime::HostFacts facts = runtime::gather_host_facts(spec, session.plan());
-  runtime::Generated generated = runtime::generate(spec, facts);
-  for (const std::string& note : generated.notes) log::debug(note);
+namespace {
 
-  OutputPipe output = make_pipe();
-  runtime::LaunchRequest launch;
-  launch.spec = &generated.spec;
-  launch.root_mount = root.mount.get();
+// The started command. No other thread may be at work while a process is cloned.
+runtime::Launched start_command(const RunContext& context, runtime::LaunchRequest& launch, oci::RuntimeSpec& spec,
+                                StepNetwork& network) {
+  auto quiet = context.progress.hold();
+  launch.spec = &spec;
   launch.id = "build-" + random_hex(8);
-  launch.stdio = {-1, output.write.get(), output.write.get()};
-  launch.emulate_single_id = launch.record_owners = session.plan().mode == os::IdMode::Single;
+  launch.emulate_single_id = launch.record_owners = context.session.plan().mode == os::IdMode::Single;
   launch.seccomp_cache = runtime::default_seccomp_cache();
   launch.parent_death_signal = SIGKILL;
-  network.prepare(generated.spec);
+  network.prepare(spec);
   launch.on_namespaces = [&](pid_t init) { network.attach(init); };
   runtime::Launched launched = runtime::launch(launch);
   launched.wait_ready();
   network.wait_ready();
   launched.start();
+  return launched;
+}
+
+}  // namespace
+
+Ownership run_command(const RunContext& context, const RunRequest& request, const WorkRoot& root) {
+  const RunSettings& settings = context.settings;
+  NetworkChoice choice = request.network == NetworkChoice::Default ? settings.network : request.network;
+  StepNetwork network(choice, settings.dns);
+  os::Dir root_dir = root.dir();
+  runtime::ContainerSpec spec = make_spec(context.session, settings, request, root_dir, network);
+  runtime::HostFacts facts = runtime::gather_host_facts(spec, context.session.plan());
+  runtime::Generated generated = runtime::generate(spec, facts);
+  for (const std::string& note : generated.notes) log::debug(note);
+
+  OutputPipe output = make_pipe();
+  runtime::LaunchRequest launch;
+  launch.root_mount = root.mount.get();
+  launch.stdio = {-1, output.write.get(), output.write.get()};
+  runtime::Launched launched = start_command(context, launch, generated.spec, network);
   output.write.reset();
-  forward_output(output.read.get(), progress);
-  os::WaitStatus status = launched.child().wait();
-  if (!status.success()) {
-    throw Error(ErrorCode::Unavailable, fmt::format("the command {}", status.text()));
+  Baton::Watch watch(context.baton, launched.pidfd());
+  std::optional<os::WaitStatus> status;
+  {
+    Baton::Pause pause(context.baton);
+    forward_output(output.read.get(), context.progress, context.step);
+    status = launched.child().wait();
+  }
+  if (!status->success()) {
+    throw Error(ErrorCode::Unavailable, fmt::format("the command {}", status->text()));
   }
   return {spec.identity.uid, spec.identity.gid};
 }

@@ -8,7 +8,8 @@
 
 #include "libcommon/oci/runtime_spec.h"
 #include "libcommon/runtime/container_spec.h"
-#include "tools/build/progress.h"
+#include "tools/build/graph/baton.h"
+#include "tools/build/progress/progress.h"
 #include "tools/build/steps/copy_files.h"
 #include "tools/build/steps/session.h"
 
@@ -24,6 +25,9 @@ struct RunSettings {
   std::vector<std::string> cap_add, cap_drop;
   std::uint64_t shm_size = 65536000;
   std::vector<std::string> dns, dns_search, dns_options;
+  std::vector<std::string> volumes;  // as given, for cache keys
+  std::vector<runtime::MountRequest> volume_mounts;
+  runtime::SeccompChoice seccomp;
 };
 
 struct RunRequest {
@@ -38,8 +42,15 @@ struct RunRequest {
 // Mount points of a step: a folder to put below all layers, so that no layer ever holds them.
 os::Path make_stubs(Session& session, const std::vector<std::pair<std::string, bool>>& targets);
 
+struct RunContext {
+  Session& session;
+  Progress& progress;
+  Baton& baton;  // held; others work while the command runs
+  Progress::Id step;
+  const RunSettings& settings;
+};
+
 // Throws when the command does not end with 0; the text has its status. Returns whose the command was.
-Ownership run_command(Session& session, Progress& progress, const RunSettings& settings, const RunRequest& request,
-                      const WorkRoot& root);
+Ownership run_command(const RunContext& context, const RunRequest& request, const WorkRoot& root);
 
 }  // namespace proa::build

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "libcommon/archive/layer_apply.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
 #include "libcommon/io/digest_stream.h"
@@ -78,7 +79,7 @@ const os::UserNamespacePlan& Session::plan() {
 
 const os::UserNamespacePlan& Session::enter() {
   if (entered_) return *plan_;
-  PROA_CHECK(!transaction_);
+  PROA_CHECK(!transaction_ && !scratch_);
   plan_ = os::enter_user_namespace(plan());
   entered_ = true;
   // Descriptors from before belong to the mounts of the old namespace: one can neither rename nor bind across.
@@ -91,6 +92,12 @@ const os::UserNamespacePlan& Session::enter() {
 store::Transaction& Session::transaction() {
   if (!transaction_) transaction_.emplace(store::Transaction::begin(store_, owners_name(plan().mode)));
   return *transaction_;
+}
+
+os::Path Session::scratch_dir(std::string_view purpose) {
+  enter();
+  if (!scratch_) scratch_.emplace(store::Transaction::begin(store_, owners_name(plan().mode)));
+  return scratch_->make_scratch_dir(purpose);
 }
 
 void Session::hold(const store::StoredImage& image) {
@@ -108,8 +115,8 @@ Snapshot Session::with_layer(Snapshot snapshot, const oci::ChainId& chain, const
   return snapshot;
 }
 
-std::optional<Snapshot> Session::find_step(const std::string& key, const Snapshot& parent,
-                                           const oci::History& history) {
+std::optional<Snapshot> Session::find_step(const std::string& key, const Snapshot& parent, const oci::History& history,
+                                           Parent made_on) {
   if (!use_cache_) return std::nullopt;
   if (!cached_) {
     cached_.emplace();
@@ -122,7 +129,7 @@ std::optional<Snapshot> Session::find_step(const std::string& key, const Snapsho
   if (image.created) then.created = image.created;
   Snapshot result = parent;
   result.config.created = then.created;
-  if (image.top_layer == parent.top) {
+  if (image.top_layer == parent.top && made_on == Parent::Same) {
     then.empty_layer = true;
     result.config.history.push_back(std::move(then));
     return result;
@@ -133,7 +140,31 @@ std::optional<Snapshot> Session::find_step(const std::string& key, const Snapsho
   auto size = store_.blob_size(*layer->blob);
   if (!size) return std::nullopt;
   hold(image);
-  return with_layer(std::move(result), layer->chain, layer->diff_id, *layer->blob, *size, std::move(then));
+  oci::ChainId chain = made_on == Parent::Any ? put_on(parent, *layer) : layer->chain;
+  return with_layer(std::move(result), chain, layer->diff_id, *layer->blob, *size, std::move(then));
+}
+
+oci::ChainId Session::put_on(const Snapshot& parent, const store::LayerRecord& layer) {
+  std::vector<oci::DiffId> stack = parent.config.diff_ids;
+  stack.push_back(layer.diff_id);
+  oci::ChainId chain = oci::chain_ids(stack, [](std::string_view text) { return io::digest_of(text); }).back();
+  if (chain == layer.chain) return chain;
+  enter();
+  if (transaction().has_layer(chain)) return chain;
+  store::LayerWriter writer = transaction().begin_layer();
+  archive::ApplyOptions options;
+  options.mode = plan().mode;
+  options.whiteouts =
+      plan().mode == os::IdMode::Root ? archive::WhiteoutStyle::OverlayTrusted : archive::WhiteoutStyle::OverlayUser;
+  std::unique_ptr<io::Source> tar = transaction().open_blob(*layer.blob);
+  archive::apply_layer(*tar, writer.diff(), options);
+  return writer.commit(parent.top, layer.diff_id, layer.blob);
+}
+
+WorkRoot Session::open_plain_root() {
+  os::Path upper = os::join(scratch_dir("link"), "upper");
+  os::make_dirs(upper, 0755);
+  return {os::open(upper, O_PATH | O_DIRECTORY), upper};
 }
 
 WorkRoot Session::open_root(const Snapshot& snapshot, const std::optional<os::Path>& stubs) {
@@ -173,7 +204,8 @@ os::UniqueFd Session::mount_read_only(const Snapshot& snapshot) {
   return os::mount_overlay_any(overlay, mount_point);
 }
 
-Snapshot Session::commit_step(const std::string& key, const Snapshot& parent, WorkRoot root, oci::History history) {
+Snapshot Session::commit_step(const std::string& key, const Snapshot& parent, WorkRoot root, oci::History history,
+                              Parent made_on) {
   std::string created = times_.created();
   history.created = created;
   root.mount.reset();
@@ -188,7 +220,8 @@ Snapshot Session::commit_step(const std::string& key, const Snapshot& parent, Wo
     result = with_layer(parent, layer.chain, layer.diff_id, layer.blob, layer.size, std::move(history));
   }
   result.config.created = std::move(created);
-  keep_step(key, result);
+  // A layer that is not there cannot be put on another parent.
+  if (made_on == Parent::Same || result.top != parent.top) keep_step(key, result);
   return result;
 }
 
@@ -219,6 +252,7 @@ store::StoredImage Session::put_image(const Snapshot& snapshot, const ImageSetti
   // Without the time of its making: a build that changes nothing gives the image that is there, with its id.
   Snapshot timeless = snapshot;
   timeless.config.created = std::nullopt;
+  if (settings.omit_history) timeless.config.history.clear();
   KeyBuilder builder("image");
   builder.add("config", oci::ImageConfig::encode(timeless.config).raw);
   builder.add("format", settings.docker_format ? "docker" : "oci");
@@ -238,6 +272,7 @@ store::StoredImage Session::put_image(const Snapshot& snapshot, const ImageSetti
   }
   Snapshot final = snapshot;
   final.config.created = times_.created();
+  if (settings.omit_history) final.config.history.clear();
   oci::ImageConfig config = oci::ImageConfig::encode(std::move(final.config));
   oci::Digest digest = transaction().put_blob(config.raw);
   oci::Descriptor descriptor{.media_type = std::string(settings.docker_format ? oci::kDockerConfig : oci::kOciConfig),

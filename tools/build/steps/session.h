@@ -37,6 +37,7 @@ struct Timestamps {
 
 struct ImageSettings {
   bool docker_format = false;
+  bool omit_history = false;
   oci::Annotations annotations;
   std::vector<oci::Reference> names;
 };
@@ -65,16 +66,26 @@ class Session {
 
   // The snapshot after a step that was done before: `parent` with or without one layer more.
   // With `use_cache` off nothing is found.
-  std::optional<Snapshot> find_step(const std::string& key, const Snapshot& parent, const oci::History& history);
+  // `Parent::Any`: the step did not look at its parent, and its layer may have been made on another one.
+  enum class Parent { Same, Any };
+  std::optional<Snapshot> find_step(const std::string& key, const Snapshot& parent, const oci::History& history,
+                                    Parent made_on = Parent::Same);
 
   // `stubs`: a folder that lies below all layers (mount points that no layer has).
   WorkRoot open_root(const Snapshot& snapshot, const std::optional<os::Path>& stubs = std::nullopt);
   // A snapshot's root to read from, not attached anywhere.
   os::UniqueFd mount_read_only(const Snapshot& snapshot);
-  os::Path scratch_dir(std::string_view purpose) { return transaction().make_scratch_dir(purpose); }
+  // A folder of ours that is a root with nothing below it: what COPY --link fills.
+  WorkRoot open_plain_root();
+  // A new folder that lives as long as the session.
+  os::Path scratch_dir(std::string_view purpose);
+
+  // The tar of a layer that a step made.
+  std::unique_ptr<io::Source> open_layer(const oci::Digest& blob) { return transaction().open_blob(blob); }
 
   // Makes the upper folder of a finished step a layer (none when it is empty), and keeps the result under `key`.
-  Snapshot commit_step(const std::string& key, const Snapshot& parent, WorkRoot root, oci::History history);
+  Snapshot commit_step(const std::string& key, const Snapshot& parent, WorkRoot root, oci::History history,
+                       Parent made_on = Parent::Same);
 
   // Stores the finished image, or finds the very same one of an earlier build.
   store::StoredImage put_image(const Snapshot& snapshot, const ImageSettings& settings);
@@ -83,6 +94,8 @@ class Session {
 
  private:
   store::Transaction& transaction();
+  // The chain id of a stored layer on another parent; unpacked there when it never was.
+  oci::ChainId put_on(const Snapshot& parent, const store::LayerRecord& layer);
   std::string stored_key(const std::string& key);
   void keep_step(const std::string& key, const Snapshot& snapshot);
   Snapshot with_layer(Snapshot snapshot, const oci::ChainId& chain, const oci::DiffId& diff_id, const oci::Digest& blob,
@@ -95,6 +108,8 @@ class Session {
   bool entered_ = false;
   std::vector<std::function<void()>> on_enter_;
   std::optional<store::Transaction> transaction_;
+  // Holds what lives longer than a flush: it is never committed.
+  std::optional<store::Transaction> scratch_;
   std::optional<store::Lease> lease_;
   std::optional<std::map<std::string, store::StoredImage>> cached_;
   std::chrono::steady_clock::time_point last_flush_ = std::chrono::steady_clock::now();

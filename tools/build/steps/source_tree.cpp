@@ -19,8 +19,6 @@ constexpr std::size_t kMaxMatches = 100'000;
 // A pattern's path from the root of the tree: "../x" is "x".
 std::string inside(const std::string& path) { return clean_path("/" + path).substr(1); }
 
-bool is_pattern(std::string_view text) { return text.find_first_of("*?[\\") != std::string_view::npos; }
-
 std::string describe(const std::string& path) { return escape_control(path.empty() ? "." : path); }
 
 [[noreturn]] void not_found(const std::string& pattern, const std::string& tree) {
@@ -28,6 +26,8 @@ std::string describe(const std::string& path) { return escape_control(path.empty
 }
 
 }  // namespace
+
+bool is_pattern(std::string_view text) { return text.find_first_of("*?[\\") != std::string_view::npos; }
 
 FileStamp FileStamp::of(const struct stat& st) { return {st.st_dev, st.st_ino, st.st_size, st.st_ctim}; }
 
@@ -69,9 +69,28 @@ bool SourceTree::hidden(const Source& source) const {
   return real != source.path && rules_.ignores(real) && !open_folder;
 }
 
-std::vector<std::string> SourceTree::expand_pattern(const std::string& pattern) const {
+// All folders below those in `paths`, in the order of bytes; links to folders are not followed.
+void SourceTree::add_folders_below(std::vector<std::string>& paths) const {
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    std::string path = paths[i];
+    auto folder = root_.try_open_in_root(path.empty() ? "." : path, O_RDONLY | O_DIRECTORY);
+    if (!folder) continue;
+    for (const std::string& name : os::list_dir(folder->get(), path)) {
+      if (!S_ISDIR(os::stat(name, folder->get()).st_mode)) continue;
+      paths.push_back(path.empty() ? name : path + "/" + name);
+      if (paths.size() > kMaxMatches) throw Error(ErrorCode::LimitExceeded, "** names too many folders");
+    }
+  }
+  std::sort(paths.begin(), paths.end());
+}
+
+std::vector<std::string> SourceTree::expand_pattern(const std::string& pattern, Stars stars) const {
   std::vector<std::string> paths{""};
   for (const std::string& component : split(pattern, '/')) {
+    if (component == "**" && stars == Stars::Folders) {
+      add_folders_below(paths);
+      continue;
+    }
     std::vector<std::string> next;
     bool wild = is_pattern(component);
     PathPattern matcher(component);
@@ -94,18 +113,18 @@ std::vector<std::string> SourceTree::expand_pattern(const std::string& pattern) 
   return paths;
 }
 
-std::vector<Source> SourceTree::select(const std::string& pattern) const {
+std::vector<Source> SourceTree::select(const std::string& pattern, Stars stars) const {
   std::string path = inside(pattern);
   bool wild = is_pattern(path);
   std::vector<Source> sources;
-  for (std::string& candidate : wild ? expand_pattern(path) : std::vector<std::string>{path}) {
+  for (std::string& candidate : wild ? expand_pattern(path, stars) : std::vector<std::string>{path}) {
     auto fd = root_.try_open_in_root(candidate.empty() ? "." : candidate, O_PATH);
     if (!fd) continue;
     Source source{std::move(*fd), std::move(candidate), {}};
     if (::fstat(source.fd.get(), &source.st) != 0) throw system_error("stat " + describe(source.path));
     if (!hidden(source)) sources.push_back(std::move(source));
   }
-  if (sources.empty()) not_found(pattern, name_);
+  if (sources.empty() && !wild) not_found(pattern, name_);
   return sources;
 }
 

@@ -41,18 +41,29 @@ struct TreeEntry {
   struct stat st;
 };
 
+// The entry that stands for a source which is no folder.
+TreeEntry entry_of(const Source& source);
+
+// What "**" of a pattern means: as "*", or any number of folders.
+enum class Stars { Names, Folders };
+
+bool is_pattern(std::string_view text);
+
 class SourceTree {
  public:
   // `name` is for messages: "the build context", "stage build".
   SourceTree(os::Dir root, IgnoreRules rules, std::string name);
 
-  // What a path or pattern of COPY names. Throws NotFound when there is nothing (or it is ignored).
-  std::vector<Source> select(const std::string& pattern) const;
+  // What a path or pattern of COPY names. A path that leads to nothing (or to what is ignored) throws NotFound; a
+  // pattern may fit nothing.
+  std::vector<Source> select(const std::string& pattern, Stars stars = Stars::Names) const;
   // Visits what is below a folder, without what is ignored or excluded. Sockets and devices throw.
   void walk(const Source& folder, const IgnoreRules& excludes,
             const std::function<void(const TreeEntry&)>& visit) const;
   // A digest over names, types, modes, link targets and contents (no times, no owners) of a source.
   std::string digest(const Source& source, const IgnoreRules& excludes);
+  // "sha256:..." of a file's content.
+  std::string content_digest(const Source& source) { return file_digest(entry_of(source), source.path); }
   // Opens for reading. Afterwards (or before) check() throws when it is no longer what digest() saw.
   os::UniqueFd open_file(const TreeEntry& entry) const;
   void check(int fd, const std::string& path) const;
@@ -63,9 +74,11 @@ class SourceTree {
   const std::string& name() const { return name_; }
   // Whether some of its files are left out.
   bool filters() const { return !rules_.empty(); }
+  const IgnoreRules& rules() const { return rules_; }
 
  private:
-  std::vector<std::string> expand_pattern(const std::string& pattern) const;
+  std::vector<std::string> expand_pattern(const std::string& pattern, Stars stars) const;
+  void add_folders_below(std::vector<std::string>& paths) const;
   bool hidden(const Source& source) const;
   std::string file_digest(const TreeEntry& entry, const std::string& path);
 
@@ -74,8 +87,5 @@ class SourceTree {
   std::string name_;
   std::map<std::string, FileStamp> stamps_;
 };
-
-// The entry that stands for a source which is no folder.
-TreeEntry entry_of(const Source& source);
 
 }  // namespace proa::build
