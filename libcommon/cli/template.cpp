@@ -148,12 +148,23 @@ class Evaluator {
   // `piped` is the value of the command before, and becomes the last argument.
   TemplateValue evaluate(const TemplateCommand& command, const TemplateValue& dot, const TemplateValue& piped) {
     const auto& first = command.operands[0];
-    if (first.kind != TemplateOperand::Kind::Function) return evaluate(first, dot);
+    if (first.kind != TemplateOperand::Kind::Function) return look_up(evaluate(first, dot), command, dot);
     if (first.name == "and" || first.name == "or") return evaluate_logic(command, dot, piped);
     std::vector<TemplateValue> arguments;
     for (std::size_t i = 1; i < command.operands.size(); ++i) arguments.push_back(evaluate(command.operands[i], dot));
     if (piped) arguments.push_back(piped);
     return fields_of(call(first.name, arguments), first.fields);
+  }
+
+  // {{.Label "key"}}: methods of docker and podman that look something up are objects here.
+  TemplateValue look_up(TemplateValue value, const TemplateCommand& command, const TemplateValue& dot) {
+    for (std::size_t i = 1; i < command.operands.size(); ++i) {
+      const TemplateValue key = evaluate(command.operands[i], dot);
+      if (!value->is_object() || !key->is_string()) template_error("a value that is no function gets an argument");
+      const auto found = value->find(key->get<std::string>());
+      value = found == value->end() ? make_value("") : part_of(value, *found);
+    }
+    return value;
   }
 
   TemplateValue call(const std::string& name, const std::vector<TemplateValue>& arguments) {

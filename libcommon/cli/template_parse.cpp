@@ -97,8 +97,13 @@ class PipelineParser {
       command.operands.push_back(parse_operand());
     }
     if (command.operands.empty()) template_error("a value is missing in an action");
-    bool function = command.operands[0].kind == TemplateOperand::Kind::Function;
-    if (!function && command.operands.size() > 1) template_error("a value that is not a function has arguments");
+    const auto& first = command.operands[0];
+    const bool function = first.kind == TemplateOperand::Kind::Function;
+    // A field may be a method of the peers, such as .Label.
+    const bool method = !first.fields.empty() && command.operands.size() == 2;
+    if (!function && !method && command.operands.size() > 1) {
+      template_error("a value that is not a function has arguments");
+    }
     return command;
   }
 

@@ -98,6 +98,17 @@ void apply(const os::Cgroup& group, const oci::RuntimeResources& resources, cons
 
 }  // namespace
 
+void change_limits(const os::Path& directory, const oci::RuntimeResources& resources) {
+  const auto settings = cgroup_settings(resources);
+  for (const auto& [file, value] : settings.files) {
+    if (os::exists(os::join(directory, file))) continue;
+    throw Error(ErrorCode::Unsupported,
+                fmt::format("{} cannot be set to {}: its cgroup controller is not delegated to us", file, value));
+  }
+  const os::Cgroup group = os::Cgroup::open(directory);
+  for (const auto& [file, value] : settings.files) group.set(file, value);
+}
+
 std::optional<os::Cgroup> make_cgroup(os::CgroupPlace& place, const oci::RuntimeResources& resources) {
   const auto settings = cgroup_settings(resources);
   const While making{"making the container's cgroup"};

@@ -29,7 +29,13 @@ cli::Command unshare_command();
 cli::Command prune_command();  // of containers
 cli::Command system_group();
 cli::Command container_group();
+cli::Command container_inspect_command();
 cli::Command healthcheck_group();
+cli::Command network_group();
+cli::Command secret_group();
+cli::Command init_command();
+cli::Command stats_command();
+cli::Command update_command();
 cli::Command events_command();
 cli::Command cp_command();
 cli::Command diff_command();

@@ -11,6 +11,7 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/config/paths.h"
 #include "libcommon/os/dir.h"
+#include "tools/run/commands/container_filter.h"
 
 namespace proa::commands {
 
@@ -84,9 +85,11 @@ int go_through(const engine::Containers& containers, const Selection& selection,
     auto container = latest(containers);
     if (container) round.begin(std::string(container->id()), [&] { return begin(std::move(*container)); });
   }
-  if (selection.all) {
+  if (selection.all || !selection.filter.empty()) {
+    const ContainerFilter filter(containers, selection.filter);
     for (auto& container : containers.list()) {
-      if (running_only && !engine::look_at(container).active()) continue;
+      const auto snapshot = engine::look_at(container);
+      if ((running_only && !snapshot.active()) || !filter.passes(snapshot)) continue;
       round.begin(std::string(container.id()), [&] { return begin(std::move(container)); });
     }
   }

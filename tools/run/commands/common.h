@@ -18,7 +18,8 @@ struct Selection {
   std::vector<std::string> names;
   bool all = false;
   bool latest = false;
-  bool ignore = false;  // names that are not there
+  bool ignore = false;              // names that are not there
+  std::vector<std::string> filter;  // --filter: all that match
 };
 
 // Runs `action` for each selected container and prints what it was called by. An error of one does not keep the others
@@ -30,6 +31,10 @@ int for_each(const engine::Containers& containers, const Selection& selection, b
 // containers take no longer than the slowest of them.
 int for_each_at_once(const engine::Containers& containers, const Selection& selection, bool running_only,
                      const std::function<std::function<void()>(engine::Container)>& begin);
+
+class ContainerFilter;
+// Removes those that do not run and that the filter lets pass; prints their ids, returns the bytes.
+std::uint64_t prune_containers(const engine::Containers& containers, const ContainerFilter& filter);
 
 // Prints the monitor's failure and returns its exit code.
 int report_failure(const monitor::Failure& failure);

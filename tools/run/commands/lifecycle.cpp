@@ -21,27 +21,28 @@ namespace proa::commands {
 namespace {
 
 struct ManyOptions {
-  std::vector<std::string> names, cidfile;
-  bool all = false, latest = false, ignore = false, force = false, volumes = false;
+  std::vector<std::string> names, cidfile, filter;
+  bool all = false, latest = false, ignore = false, force = false, volumes = false, depend = false;
   std::optional<int> timeout;
   std::optional<std::string> signal;
 };
 
 using Builder = cli::CommandBuilder<ManyOptions>;
 
-void add_selection(Builder& b) {
+void add_selection(Builder& b, const char* filter = "filter,f") {
   b.flag("all,a", &ManyOptions::all, "All containers")
       .flag("latest,l", &ManyOptions::latest, "The container made last")
+      .value(filter, &ManyOptions::filter, "All that match", "KEY=VALUE")
       .value("cidfile", &ManyOptions::cidfile, "Read an id from a file", "FILE", cli::Complete::File)
       .positionals("CONTAINER [CONTAINER...]", &ManyOptions::names, 0, cli::kAnyNumber, cli::Complete::Container);
 }
 
 Selection selection_of(const ManyOptions& options) {
-  Selection selection{options.names, options.all, options.latest, options.ignore};
+  Selection selection{options.names, options.all, options.latest, options.ignore, options.filter};
   for (const auto& file : options.cidfile) {
     selection.names.push_back(os::read_fd(os::open_regular(file, 4096).get(), 4096, file));
   }
-  if (selection.names.empty() && !options.all && !options.latest) {
+  if (selection.names.empty() && !options.all && !options.latest && options.filter.empty()) {
     throw Error(ErrorCode::InvalidArgument, "no container named", "name one or more, or use --all");
   }
   return selection;
@@ -209,14 +210,14 @@ cli::Command stop_command() {
       .hide_last()
       .value("signal,s", &ManyOptions::signal, "Signal to begin with", "SIGNAL")
       .flag("ignore,i", &ManyOptions::ignore, "Pass over containers that are not there")
-      .with(add_selection)
+      .with([](Builder& b) { add_selection(b); })
       .runs(stop);
 }
 
 cli::Command kill_command() {
   return cli::command<ManyOptions>("kill", "Send a signal to containers")
       .value("signal,s", &ManyOptions::signal, "Signal (default KILL)", "SIGNAL")
-      .with(add_selection)
+      .with([](Builder& b) { add_selection(b); })
       .runs(kill);
 }
 
@@ -226,7 +227,9 @@ cli::Command rm_command() {
       .flag("volumes,v", &ManyOptions::volumes, "Remove their anonymous volumes as well")
       .flag("ignore,i", &ManyOptions::ignore, "Pass over containers that are not there")
       .value("time,t", &ManyOptions::timeout, "With --force: seconds before killing (default 0)", "SECONDS")
-      .with(add_selection)
+      .flag("depend", &ManyOptions::depend, "Accepted: nothing depends on a container")
+      .hide_last()
+      .with([](Builder& b) { add_selection(b, "filter"); })
       .runs(rm);
 }
 
@@ -242,11 +245,15 @@ cli::Command wait_command() {
 }
 
 cli::Command pause_command() {
-  return cli::command<ManyOptions>("pause", "Freeze the processes of containers").with(add_selection).runs(pause);
+  return cli::command<ManyOptions>("pause", "Freeze the processes of containers")
+      .with([](Builder& b) { add_selection(b); })
+      .runs(pause);
 }
 
 cli::Command unpause_command() {
-  return cli::command<ManyOptions>("unpause", "Thaw the processes of containers").with(add_selection).runs(unpause);
+  return cli::command<ManyOptions>("unpause", "Thaw the processes of containers")
+      .with([](Builder& b) { add_selection(b); })
+      .runs(unpause);
 }
 
 cli::Command rename_command() {

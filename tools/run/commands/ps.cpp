@@ -1,7 +1,9 @@
 // ps and port: what there is.
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "libcommon/base/bytes.h"
@@ -10,8 +12,11 @@
 #include "libcommon/base/time.h"
 #include "libcommon/cli/table.h"
 #include "libcommon/network/ports.h"
+#include "libcommon/os/file.h"
+#include "libcommon/store/store.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
+#include "tools/run/commands/container_filter.h"
 
 namespace proa::commands {
 namespace {
@@ -24,7 +29,8 @@ struct PsOptions {
   bool all = false, no_trunc = false, quiet = false, latest = false, size = false, noheading = false;
   std::vector<std::string> filter;
   std::string format, sort;
-  int last = 0;
+  int last = 0, watch = 0;
+  bool ns = false, pod = false, external = false, sync = false;
 };
 
 std::string ago(const std::string& time) {
@@ -64,12 +70,6 @@ std::string ports_text(const engine::ContainerRecord& record) {
   return join(texts, ", ");
 }
 
-std::string labels_text(const engine::ContainerRecord& record) {
-  std::vector<std::string> texts;
-  for (const auto& [key, value] : record.labels) texts.push_back(key + "=" + value);
-  return join(texts, ",");
-}
-
 std::string mounts_text(const engine::ContainerRecord& record) {
   std::vector<std::string> texts;
   for (const auto& mount : record.mounts) texts.push_back(mount.name.empty() ? mount.destination : mount.name);
@@ -99,7 +99,8 @@ Json row_of(const Snapshot& s, const PsOptions& options) {
       {"Status", status_text(s)},
       {"Ports", ports_text(r)},
       {"Names", r.name},
-      {"Labels", labels_text(r)},
+      {"Labels", labels_text(r.labels)},
+      {"Label", r.labels},
       {"Mounts", mounts_text(r)},
       {"LocalVolumes", std::to_string(std::count_if(r.mounts.begin(), r.mounts.end(),
                                                     [](const auto& m) { return m.type == "volume"; }))},
@@ -118,58 +119,20 @@ Json row_of(const Snapshot& s, const PsOptions& options) {
       {"Pod", ""},
       {"PodName", ""},
       {"IsInfra", false},
-      {"Size", ""}};
+      {"Size", ""},
+      {"CIDFile", r.cid_file},
+      {"Health", s.health ? s.health->status : ""}};
   return row;
 }
 
-bool matches_label(const engine::ContainerRecord& record, std::string_view wanted) {
-  const auto parts = cut(wanted, "=");
-  const auto found = record.labels.find(std::string(parts ? parts->first : wanted));
-  return found != record.labels.end() && (!parts || found->second == parts->second);
-}
-
-// One KEY=VALUE; several of one key are alternatives, keys add up.
-bool matches(const Snapshot& s, std::string_view key, std::string_view value) {
-  const auto& r = s.record;
-  if (key == "name") return r.name.find(value) != std::string::npos;
-  if (key == "id") return r.id.starts_with(value);
-  if (key == "label") return matches_label(r, value);
-  if (key == "status") return engine::status_word(s.status) == (value == "stopped" ? "exited" : value);
-  if (key == "exited") return s.exit && std::to_string(s.exit->exit_code) == value;
-  if (key == "volume") {
-    return std::any_of(r.mounts.begin(), r.mounts.end(),
-                       [&](const auto& m) { return m.name == value || m.destination == value || m.source == value; });
-  }
-  if (key == "network") return r.network == value;
-  if (key == "ancestor") {
-    return r.image == value || r.image.substr(0, r.image.rfind(':')) == value || r.image_id == value ||
-           r.image_id.substr(r.image_id.find(':') + 1).starts_with(value);
-  }
-  throw Error(ErrorCode::InvalidArgument, fmt::format("--filter {}={}: unknown", key, value),
-              "known: ancestor, exited, id, label, name, network, status, volume");
-}
-
-bool passes(const Snapshot& snapshot, const std::vector<std::string>& filters) {
-  std::map<std::string, bool> passed;
-  for (const auto& filter : filters) {
-    const auto parts = cut(filter, "=");
-    if (!parts) throw Error(ErrorCode::InvalidArgument, fmt::format("--filter {}: not KEY=VALUE", filter));
-    bool& one = passed[std::string(parts->first)];
-    one = one || matches(snapshot, parts->first, parts->second);
-  }
-  return std::all_of(passed.begin(), passed.end(), [](const auto& entry) { return entry.second; });
-}
-
 std::vector<Snapshot> select(const engine::Containers& containers, const PsOptions& options) {
-  const bool by_status = std::any_of(options.filter.begin(), options.filter.end(), [](const std::string& filter) {
-    return filter.starts_with("status=") || filter.starts_with("exited=");
-  });
+  const ContainerFilter filter(containers, options.filter);
   const int limit = options.latest ? 1 : options.last;
-  const bool all = options.all || by_status || limit > 0;
+  const bool all = options.all || filter.names_states() || limit > 0;
   std::vector<Snapshot> chosen;
   for (const auto& container : containers.list()) {
     Snapshot snapshot = engine::look_at(container);
-    if ((all || snapshot.active()) && passes(snapshot, options.filter)) chosen.push_back(std::move(snapshot));
+    if ((all || snapshot.active()) && filter.passes(snapshot)) chosen.push_back(std::move(snapshot));
   }
   std::sort(chosen.begin(), chosen.end(),
             [](const Snapshot& a, const Snapshot& b) { return a.record.created > b.record.created; });
@@ -177,35 +140,143 @@ std::vector<Snapshot> select(const engine::Containers& containers, const PsOptio
   return chosen;
 }
 
-void sort_rows(Json& rows, const std::string& key) {
-  static const std::map<std::string, const char*> fields = {
-      {"", ""},           {"created", ""},      {"id", "ID"},          {"image", "Image"},
-      {"names", "Names"}, {"status", "Status"}, {"command", "Command"}};
-  const auto field = fields.find(key);
-  if (field == fields.end()) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("--sort={}: unknown", key),
-                "use command, created, id, image, names or status");
+// What the rows have only when somebody wants to see it: it costs reading.
+void add_namespaces(const Snapshot& s, Json& row) {
+  Json spaces = Json::object();
+  static constexpr std::array kKinds = {
+      std::pair("cgroup", "Cgroup"), std::pair("ipc", "IPC"),   std::pair("mnt", "MNT"), std::pair("net", "NET"),
+      std::pair("pid", "PIDNS"),     std::pair("user", "User"), std::pair("uts", "UTS")};
+  for (const auto& [file, name] : kKinds) {
+    std::string number;
+    try {
+      const std::string link = s.running() ? os::read_link(fmt::format("/proc/{}/ns/{}", s.state->pid, file)) : "";
+      if (const auto at = link.find('['); at != std::string::npos) number = link.substr(at + 1, link.size() - at - 2);
+    } catch (const Error&) {
+      // It ended just now.
+    }
+    spaces[name] = number;
+    row[name] = number;
   }
-  const std::string name = field->second;
-  if (name.empty()) return;
-  std::stable_sort(rows.begin(), rows.end(), [&](const Json& a, const Json& b) { return a.at(name) < b.at(name); });
+  row["CGROUPNS"] = spaces["Cgroup"];
+  row["USERNS"] = spaces["User"];
+  row["Namespaces"] = spaces;
+}
+
+void add_size(const engine::Containers& containers, const Snapshot& s, Json& row) {
+  const auto container = containers.find(s.record.id);
+  const std::uint64_t own = container ? tree_size(container->file("upper")) : 0;
+  const auto store = store::Store::try_open(containers.paths().data);
+  const auto image = store ? store->find(s.record.image_id) : std::nullopt;
+  row["SizeRw"] = own;
+  row["Size"] = fmt::format("{} (virtual {})", human_size(static_cast<double>(own), 3),
+                            human_size(static_cast<double>(own + (image ? image->size : 0)), 3));
+}
+
+// `--format json` as podman has it: lists and objects where tables have texts.
+Json json_row(const Snapshot& s, Json row) {
+  const auto& r = s.record;
+  std::vector<std::string> words = r.entrypoint;
+  words.insert(words.end(), r.command.begin(), r.command.end());
+  Json ports = Json::array(), mounts = Json::array();
+  for (const auto& port : r.ports) {
+    ports.push_back({{"host_ip", port.host_ip},
+                     {"container_port", port.container_port},
+                     {"host_port", port.host_ports.first},
+                     {"range", 1},
+                     {"protocol", port.protocol}});
+  }
+  for (const auto& mount : r.mounts) mounts.push_back(mount.destination);
+  row["Id"] = r.id;
+  row["ID"] = r.id;
+  row["ImageID"] = r.image_id.substr(r.image_id.find(':') + 1);
+  row["Command"] = words;
+  row["Names"] = {r.name};
+  row["Labels"] = r.labels;
+  row["Networks"] = {r.network};
+  row["Mounts"] = mounts;
+  row["Ports"] = ports;
+  row["CIDFile"] = r.cid_file;
+  row.erase("Label");
+  row.erase("CreatedHuman");
+  return row;
+}
+
+void sort_chosen(std::vector<Snapshot>& chosen, const std::string& key) {
+  const auto by = [&](auto text) {
+    std::stable_sort(chosen.begin(), chosen.end(),
+                     [&](const Snapshot& a, const Snapshot& b) { return text(a) < text(b); });
+  };
+  const auto started = [](const Snapshot& s) { return s.state ? s.state->started : s.exit ? s.exit->started : ""; };
+  if (key.empty() || key == "created") return;  // newest first, as they are
+  if (key == "id") return by([](const Snapshot& s) { return s.record.id; });
+  if (key == "image") return by([](const Snapshot& s) { return s.record.image; });
+  if (key == "names") return by([](const Snapshot& s) { return s.record.name; });
+  if (key == "status") return by(status_text);
+  if (key == "runningfor") return by(started);
+  if (key == "command") return by([](const Snapshot& s) { return command_text(s.record, true); });
+  if (key == "size") return;
+  throw Error(ErrorCode::InvalidArgument, fmt::format("--sort={}: unknown", key),
+              "use command, created, id, image, names, runningfor, size or status");
+}
+
+bool wants_namespaces(const PsOptions& options) {
+  if (options.ns || options.format == "json") return true;
+  for (const char* word : {"Namespaces", "NS", "NET", "MNT", "IPC", "UTS", "Cgroup", ".User"}) {
+    if (options.format.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
+std::string default_columns(const PsOptions& options) {
+  if (options.ns) {
+    return "table {{.ID}}\t{{.Names}}\t{{.Pid}}\t{{.CGROUPNS}}\t{{.IPC}}\t{{.MNT}}\t{{.NET}}\t{{.PIDNS}}\t"
+           "{{.USERNS}}\t{{.UTS}}";
+  }
+  std::string columns =
+      "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.CreatedHuman}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+  if (options.pod) columns += "\t{{.Pod}}\t{{.PodName}}";
+  if (options.size) columns += "\t{{.Size}}";
+  return columns;
+}
+
+void list(const engine::Containers& containers, const PsOptions& options) {
+  auto chosen = select(containers, options);
+  sort_chosen(chosen, options.sort);
+  if (options.quiet && options.format.empty()) {
+    for (const auto& s : chosen) print((options.no_trunc ? s.record.id : s.record.id.substr(0, 12)) + "\n");
+    return;
+  }
+  const bool namespaces = wants_namespaces(options);
+  Json rows = Json::array();
+  for (const auto& snapshot : chosen) {
+    Json row = row_of(snapshot, options);
+    if (namespaces) add_namespaces(snapshot, row);
+    if (options.size) add_size(containers, snapshot, row);
+    rows.push_back(options.format == "json" ? json_row(snapshot, std::move(row)) : std::move(row));
+  }
+  if (options.sort == "size") {
+    std::stable_sort(rows.begin(), rows.end(), [](const Json& a, const Json& b) {
+      return a.value("SizeRw", std::uint64_t{0}) < b.value("SizeRw", std::uint64_t{0});
+    });
+  }
+  const cli::Listing listing{default_columns(options),
+                             {{"ID", "CONTAINER ID"},
+                              {"CreatedHuman", "CREATED"},
+                              {"RunningFor", "CREATED"},
+                              {"Pod", "POD ID"},
+                              {"Label", "LABEL"}}};
+  print(cli::format_listing(listing, options.format, rows, !options.noheading));
 }
 
 int ps(cli::Context&, const PsOptions& options) {
-  if (options.size) not_supported("size", "use `proa system df`");
   const auto containers = open_containers();
-  const auto chosen = select(containers, options);
-  if (options.quiet && options.format.empty()) {
-    for (const auto& s : chosen) print((options.no_trunc ? s.record.id : s.record.id.substr(0, 12)) + "\n");
-    return 0;
+  list(containers, options);
+  while (options.watch > 0) {
+    std::fflush(stdout);
+    ::poll(nullptr, 0, options.watch * 1000);
+    print("\x1b[2J\x1b[H");
+    list(containers, options);
   }
-  Json rows = Json::array();
-  for (const auto& snapshot : chosen) rows.push_back(row_of(snapshot, options));
-  sort_rows(rows, options.sort);
-  const cli::Listing listing{
-      "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.CreatedHuman}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
-      {{"ID", "CONTAINER ID"}, {"CreatedHuman", "CREATED"}, {"RunningFor", "CREATED"}}};
-  print(cli::format_listing(listing, options.format, rows, !options.noheading));
   return 0;
 }
 
@@ -257,8 +328,14 @@ cli::Command ps_command() {
       .flag("no-trunc", &PsOptions::no_trunc, "Whole ids and commands")
       .flag("quiet,q", &PsOptions::quiet, "Ids only")
       .flag("noheading", &PsOptions::noheading, "No line of headings")
-      .value("sort", &PsOptions::sort, "command, created, id, image, names or status", "KEY")
-      .flag("size,s", &PsOptions::size, "Sizes")
+      .value("sort", &PsOptions::sort, "command, created, id, image, names, runningfor, size or status", "KEY")
+      .flag("size,s", &PsOptions::size, "With the sizes of their files")
+      .flag("ns", &PsOptions::ns, "With their namespaces")
+      .flag("pod,p", &PsOptions::pod, "With their pods, of which there are none")
+      .value("watch,w", &PsOptions::watch, "List again after so many seconds", "SECONDS")
+      .flag("external", &PsOptions::external, "Accepted: there are no containers of other programs")
+      .hide_last()
+      .flag("sync", &PsOptions::sync, "Accepted: what is listed is always true")
       .hide_last()
       .runs(ps);
 }

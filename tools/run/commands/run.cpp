@@ -7,6 +7,7 @@
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
+#include "libcommon/base/signals.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/tty.h"
 #include "tools/run/commands/commands.h"
@@ -144,7 +145,7 @@ int create(cli::Context&, const RunOptions& options) {
 }
 
 struct StartOptions {
-  std::vector<std::string> names;
+  std::vector<std::string> names, filter;
   bool attach = false, interactive = false, all = false, latest = false, sig_proxy = true;
   std::string detach_keys = "ctrl-p,ctrl-q";
 };
@@ -175,25 +176,35 @@ int start_attached(const engine::Containers& containers, const StartOptions& opt
 int start(cli::Context&, const StartOptions& options) {
   const engine::Containers containers = open_containers();
   if (options.attach || options.interactive) return start_attached(containers, options);
-  return for_each(containers, {options.names, options.all, options.latest}, false, [&](engine::Container container) {
+  const Selection selection{options.names, options.all, options.latest, false, options.filter};
+  return for_each(containers, selection, false, [&](engine::Container container) {
     if (engine::look_at(container).running()) return;  // as docker has it: nothing to do
     start_in_background(containers, std::move(container));
   });
 }
 
 struct RestartOptions {
-  std::vector<std::string> names;
+  std::vector<std::string> names, filter, cidfile;
   bool all = false, latest = false, running = false;
+  std::optional<std::string> signal;
   std::optional<int> timeout;
 };
 
 int restart(cli::Context&, const RestartOptions& options) {
   const engine::Containers containers = open_containers();
-  return for_each(containers, {options.names, options.all || options.running, options.latest}, options.running,
-                  [&](engine::Container container) {
-                    engine::stop(containers, container, options.timeout);
-                    start_in_background(containers, std::move(container));
-                  });
+  Selection selection{options.names, options.all || options.running, options.latest, false, options.filter};
+  for (const auto& file : options.cidfile) {
+    selection.names.push_back(os::read_fd(os::open_regular(file, 4096).get(), 4096, file));
+  }
+  std::optional<int> signal;
+  if (options.signal) {
+    signal = parse_signal(*options.signal);
+    if (!signal) throw Error(ErrorCode::InvalidArgument, fmt::format("no such signal: {}", *options.signal));
+  }
+  return for_each(containers, selection, options.running, [&](engine::Container container) {
+    engine::stop(containers, container, options.timeout, signal);
+    start_in_background(containers, std::move(container));
+  });
 }
 
 }  // namespace
@@ -222,6 +233,7 @@ cli::Command start_command() {
       .flag("sig-proxy", &StartOptions::sig_proxy, "Pass signals on to the command (default true)")
       .value("detach-keys", &StartOptions::detach_keys, "Keys that leave the container running", "KEYS")
       .flag("all", &StartOptions::all, "All containers")
+      .value("filter,f", &StartOptions::filter, "All that match", "KEY=VALUE")
       .flag("latest,l", &StartOptions::latest, "The container made last")
       .positionals("CONTAINER [CONTAINER...]", &StartOptions::names, 0, cli::kAnyNumber, cli::Complete::Container)
       .runs(start);
@@ -234,6 +246,9 @@ cli::Command restart_command() {
       .hide_last()
       .flag("all,a", &RestartOptions::all, "All containers")
       .flag("running", &RestartOptions::running, "All that run")
+      .value("filter,f", &RestartOptions::filter, "All that match", "KEY=VALUE")
+      .value("cidfile", &RestartOptions::cidfile, "Read an id from a file", "FILE", cli::Complete::File)
+      .value("signal,s", &RestartOptions::signal, "Signal to begin with", "SIGNAL")
       .flag("latest,l", &RestartOptions::latest, "The container made last")
       .positionals("CONTAINER [CONTAINER...]", &RestartOptions::names, 0, cli::kAnyNumber, cli::Complete::Container)
       .runs(restart);

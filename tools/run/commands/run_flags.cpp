@@ -78,6 +78,7 @@ void add_file_flags(RunBuilder& b) {
             "With --read-only: memory on /tmp, /run, /var/tmp (default true)")
       .value("shm-size", &Options::shm_size, "Size of /dev/shm", "SIZE")
       .value("device", &Options::device, "Device of the host", "PATH[:TARGET][:ACCESS]", Complete::File)
+      .value("secret", &Options::secret, "File below /run/secrets, or a variable", "NAME[,OPTION=VALUE...]")
       .value("device-cgroup-rule", &Options::device_cgroup_rule, "Rule for devices", "RULE");
 }
 
@@ -87,6 +88,7 @@ void add_security_flags(RunBuilder& b) {
       .value("cap-drop", &Options::cap_drop, "Drop a capability", "NAME")
       .value("security-opt", &Options::security_opt, "no-new-privileges, seccomp=, apparmor=, mask=, unmask=", "OPTION")
       .value("sysctl", &Options::sysctl, "Kernel parameter of the container's namespaces", "NAME=VALUE")
+      .value("oom-score-adj", &Options::oom_score_adj, "How likely the kernel ends it when memory is short", "NUMBER")
       .value("ulimit", &Options::ulimit, "Resource limit", "NAME=SOFT[:HARD]")
       .value("userns", &Options::userns, "host or keep-id", "MODE")
       .value("pid", &Options::pid, "private, host, container:NAME or ns:PATH", "MODE")
@@ -94,21 +96,6 @@ void add_security_flags(RunBuilder& b) {
       .value("uts", &Options::uts, "private, host, container:NAME or ns:PATH", "MODE")
       .value("cgroups", &Options::cgroups, "enabled, or disabled for no cgroup of its own", "MODE")
       .value("cgroupns", &Options::cgroupns, "private or host", "MODE");
-}
-
-void add_limit_flags(RunBuilder& b) {
-  b.value("memory,m", &Options::memory, "Memory limit", "SIZE")
-      .value("memory-swap", &Options::memory_swap, "Limit of memory and swap together, -1 for none", "SIZE")
-      .value("memory-reservation", &Options::memory_reservation, "Memory that is kept when it is short", "SIZE")
-      .value("cpus", &Options::cpus, "Processors' worth of time", "NUMBER")
-      .value("cpu-shares,c", &Options::cpu_shares, "Weight against others", "NUMBER")
-      .value("cpu-period", &Options::cpu_period, "Period of the limit in microseconds", "NUMBER")
-      .value("cpu-quota", &Options::cpu_quota, "Time in each period in microseconds", "NUMBER")
-      .value("cpuset-cpus", &Options::cpuset_cpus, "Processors to run on", "LIST")
-      .value("cpuset-mems", &Options::cpuset_mems, "Memory nodes to use", "LIST")
-      .value("blkio-weight", &Options::blkio_weight, "Weight of block I/O against others, 10 to 1000", "NUMBER")
-      .value("pids-limit", &Options::pids_limit, "Largest number of processes", "NUMBER")
-      .value("oom-score-adj", &Options::oom_score_adj, "How likely the kernel ends it when memory is short", "NUMBER");
 }
 
 void add_health_flags(RunBuilder& b) {
@@ -150,6 +137,20 @@ void add_fulfilled_flags(RunBuilder& b) {
 }
 
 }  // namespace
+
+void add_limit_flags(RunBuilder& b) {
+  b.value("memory,m", &Options::memory, "Memory limit", "SIZE")
+      .value("memory-swap", &Options::memory_swap, "Limit of memory and swap together, -1 for none", "SIZE")
+      .value("memory-reservation", &Options::memory_reservation, "Memory that is kept when it is short", "SIZE")
+      .value("cpus", &Options::cpus, "Processors' worth of time", "NUMBER")
+      .value("cpu-shares,c", &Options::cpu_shares, "Weight against others", "NUMBER")
+      .value("cpu-period", &Options::cpu_period, "Period of the limit in microseconds", "NUMBER")
+      .value("cpu-quota", &Options::cpu_quota, "Time in each period in microseconds", "NUMBER")
+      .value("cpuset-cpus", &Options::cpuset_cpus, "Processors to run on", "LIST")
+      .value("cpuset-mems", &Options::cpuset_mems, "Memory nodes to use", "LIST")
+      .value("blkio-weight", &Options::blkio_weight, "Weight of block I/O against others, 10 to 1000", "NUMBER")
+      .value("pids-limit", &Options::pids_limit, "Largest number of processes", "NUMBER");
+}
 
 void add_container_flags(RunBuilder& b) {
   add_process_flags(b);

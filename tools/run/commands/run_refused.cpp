@@ -81,7 +81,6 @@ constexpr Refused kRefused[] = {
     {"rootfs", false, "import the folder first: `proa import`"},
     {"sdnotify", true, kLeaveOut},
     {"seccomp-policy", true, "use --security-opt seccomp=FILE"},
-    {"secret", true, "mount the file read-only with --volume"},
     {"shm-size-systemd", true, kLeaveOut},
     {"storage-opt", true, kLeaveOut},
     {"systemd", true, kLeaveOut},

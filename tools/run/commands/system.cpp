@@ -13,6 +13,7 @@
 #include "libcommon/os/process.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
+#include "tools/run/commands/container_filter.h"
 #include "tools/run/engine/health.h"
 #include "tools/run/engine/image.h"
 #include "tools/run/engine/lifecycle.h"
@@ -26,6 +27,7 @@ using Json = nlohmann::json;
 struct SystemOptions {
   bool quick = false, repair = false, force = false, all = false, volumes = false, verbose = false;
   std::string format;
+  std::vector<std::string> filter;
 };
 
 // JSON that `proa-copy VERB` prints.
@@ -58,38 +60,20 @@ int check(cli::Context&, const SystemOptions& options) {
   return code != 0 ? code : report.damage ? 1 : 0;
 }
 
-std::uint64_t prune_containers(const engine::Containers& containers) {
-  std::uint64_t freed = 0;
-  bool any = false;
-  for (auto& container : containers.list()) {
-    const auto snapshot = engine::look_at(container);
-    if (snapshot.active() || container.alive()) continue;
-    const std::uint64_t size = tree_size(container.path());
-    const std::string id = container.id();
-    engine::remove(containers, std::move(container), {});
-    freed += size;
-    if (!any) print("Deleted Containers:\n");
-    any = true;
-    print(id + "\n");
-  }
-  containers.sweep();
-  return freed;
-}
-
-int prune_stopped(cli::Context&, const SystemOptions& options) {
-  if (!options.force && !confirmed("all stopped containers")) return 0;
-  const std::uint64_t freed = prune_containers(open_containers());
-  print(fmt::format("Total reclaimed space: {}\n", human_size(static_cast<double>(freed))));
-  return 0;
-}
-
 int prune(cli::Context&, const SystemOptions& options) {
   const std::string images = options.all ? "all images without a container" : "all dangling images";
   const std::string volumes = options.volumes ? ", all unused volumes" : "";
-  if (!options.force && !confirmed("all stopped containers, " + images + volumes)) return 0;
   const auto containers = open_containers();
-  std::uint64_t freed = prune_containers(containers);
-  if (options.volumes) engine::prune_volumes(containers, [](const engine::Volume&) { return true; });
+  const ContainerFilter filter(containers, options.filter);
+  if (!options.force && !confirmed("all stopped containers, " + images + volumes)) return 0;
+  std::uint64_t freed = prune_containers(containers, filter);
+  if (options.volumes && filter.empty()) {
+    engine::prune_volumes(containers, [](const engine::Volume&) { return true; });
+  }
+  if (!filter.empty()) {  // images have no filters yet: what was not asked for is not removed
+    print(fmt::format("Total reclaimed space: {}\n", human_size(static_cast<double>(freed))));
+    return 0;
+  }
   std::vector<std::string> words{"store-prune"};
   if (options.all) words.emplace_back("--all");
   const Json store = ask_store(std::move(words));
@@ -112,9 +96,47 @@ Json df_row(const char* type, std::uint64_t total, std::uint64_t active, std::ui
           {"RawReclaimable", reclaimable}};
 }
 
+int nothing(cli::Context&, const SystemOptions&) { return 0; }
+
+// One table for each kind.
+int df_verbose(const engine::Containers& containers, const Json& images) {
+  Json rows = Json::array();
+  for (const auto& image : images.at("images")) {
+    const auto names = image.at("names").get<std::vector<std::string>>();
+    rows.push_back({{"Image", names.empty() ? "<none>" : names.front()},
+                    {"ID", image.at("id").get<std::string>().substr(0, 12)},
+                    {"Size", human_size(image.at("size").get<double>())},
+                    {"Containers", image.at("containers")}});
+  }
+  print("Images space usage:\n\n");
+  print(cli::format_listing({"table {{.Image}}\t{{.ID}}\t{{.Size}}\t{{.Containers}}", {{"ID", "IMAGE ID"}}}, "", rows));
+  rows = Json::array();
+  for (const auto& container : containers.list()) {
+    const auto snapshot = engine::look_at(container);
+    rows.push_back({{"ID", container.id().substr(0, 12)},
+                    {"Image", snapshot.record.image},
+                    {"Size", human_size(static_cast<double>(tree_size(container.file("upper"))))},
+                    {"Status", engine::status_word(snapshot.status)},
+                    {"Names", snapshot.record.name}});
+  }
+  print("\nContainers space usage:\n\n");
+  print(cli::format_listing({"table {{.ID}}\t{{.Image}}\t{{.Size}}\t{{.Status}}\t{{.Names}}", {{"ID", "CONTAINER ID"}}},
+                            "", rows));
+  rows = Json::array();
+  for (const auto& [volume, users] : engine::volume_use(containers)) {
+    rows.push_back({{"Name", volume.name},
+                    {"Links", users.size()},
+                    {"Size", human_size(static_cast<double>(tree_size(volume.data)))}});
+  }
+  print("\nLocal Volumes space usage:\n\n");
+  print(cli::format_listing({"table {{.Name}}\t{{.Links}}\t{{.Size}}", {{"Name", "VOLUME NAME"}}}, "", rows));
+  return 0;
+}
+
 int df(cli::Context&, const SystemOptions& options) {
   const auto containers = open_containers();
   const Json images = ask_store({"store-df"});
+  if (options.verbose && options.format.empty()) return df_verbose(containers, images);
   Json rows = Json::array();
   rows.push_back(
       df_row("Images", images.at("total"), images.at("active"), images.at("size"), images.at("reclaimable")));
@@ -144,12 +166,6 @@ int df(cli::Context&, const SystemOptions& options) {
 
 }  // namespace
 
-cli::Command prune_command() {
-  return cli::command<SystemOptions>("prune", "Remove all stopped containers")
-      .flag("force,f", &SystemOptions::force, "Do not ask")
-      .runs(prune_stopped);
-}
-
 cli::Command system_group() {
   return cli::group("system", "Check, clean and measure what proa keeps",
                     {cli::command<SystemOptions>("check", "Look for damage in images and containers")
@@ -161,21 +177,22 @@ cli::Command system_group() {
                          .flag("force,f", &SystemOptions::force, "Do not ask")
                          .flag("all,a", &SystemOptions::all, "Also named images without a container")
                          .flag("volumes", &SystemOptions::volumes, "Also volumes without a container")
+                         .value("filter", &SystemOptions::filter, "Only containers that match", "KEY=VALUE")
+                         .flag("build", &SystemOptions::quick, "Accepted: leftovers of builds go by themselves")
+                         .hide_last()
+                         .flag("external", &SystemOptions::quick, "Accepted: there are none of other programs")
+                         .hide_last()
                          .runs(prune),
                      cli::command<SystemOptions>("df", "Say what everything takes")
                          .value("format", &SystemOptions::format, "json, table, or a Go template", "FORMAT")
+                         .flag("verbose,v", &SystemOptions::verbose, "One line for each image, container and volume")
                          .runs(df),
-                     info_command()});
-}
-
-cli::Command container_group() {
-  cli::Command inspect = inspect_command();
-  return cli::group("container", "Manage containers",
-                    {run_command(),    create_command(), start_command(),  stop_command(),     restart_command(),
-                     kill_command(),   rm_command(),     wait_command(),   pause_command(),    unpause_command(),
-                     rename_command(), ps_command(),     port_command(),   std::move(inspect), logs_command(),
-                     attach_command(), exec_command(),   top_command(),    prune_command(),    cp_command(),
-                     diff_command(),   export_command(), commit_command(), mount_command(),    unmount_command()});
+                     info_command(), events_command(),
+                     cli::command<SystemOptions>("migrate", "Nothing has to be migrated")
+                         .value("new-runtime", &SystemOptions::format, "Accepted", "NAME")
+                         .hide_last()
+                         .runs(nothing),
+                     cli::command<SystemOptions>("renumber", "There are no lock numbers").runs(nothing)});
 }
 
 }  // namespace proa::commands

@@ -6,6 +6,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/random.h"
+#include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/oci/reference.h"
 #include "libcommon/os/store_file.h"
@@ -43,6 +44,33 @@ ContainerRecord make_record(const Containers& containers, const RunOptions& opti
   return record;
 }
 
+// What `inspect` tells of the request, beside what decides.
+void note_request(const RunOptions& options, ContainerRecord& record) {
+  std::string line = os::read_file("/proc/self/cmdline", 1 << 20);
+  if (!line.empty()) line.pop_back();
+  record.create_command = split(line, '\0');
+  record.group_add = options.group_add;
+  record.security_options = options.security_opt;
+  record.cap_add = options.cap_add;
+  record.cap_drop = options.cap_drop;
+  record.dns = options.dns;
+  record.dns_search = options.dns_search;
+  record.dns_options = options.dns_option;
+  record.add_hosts = options.add_host;
+  record.device_options = options.device;
+  record.ulimits = options.ulimit;
+  record.publish_all = options.publish_all;
+  record.cid_file = options.cidfile.value_or("");
+  const auto note = [&](const char* kind, const std::optional<std::string>& mode) {
+    if (mode) record.modes[kind] = *mode;
+  };
+  note("pid", options.pid);
+  note("ipc", options.ipc);
+  note("uts", options.uts);
+  note("cgroup", options.cgroupns);
+  note("userns", options.userns);
+}
+
 // What was begun is taken away again when something throws before the monitor has it.
 void undo(const Containers& containers, const std::string& id, const ContainerRecord& record) noexcept {
   try {
@@ -71,6 +99,7 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   record.user = options.user.value_or(image.config.user);
   // Who keeps his id wants to be himself.
   if (record.user.empty() && options.userns == "keep-id") record.user = fmt::format("{}:{}", ::getuid(), ::getgid());
+  note_request(options, record);
   for (const char* folder : {"bundle", "bundle/rootfs", "upper", "work"}) {
     os::store_call::make_dir(folder, container.fd());
   }
@@ -87,6 +116,7 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   merge_ports(options, image.config, record);
   auto mounts = merge_mounts(containers, options, image.config, record, spec);
   const os::Path final_path = os::join(os::join(containers.paths().data, "containers"), id);
+  write_secrets(containers, container, final_path, options, record, spec);
   write_network_files(container, final_path, options, record, spec);
   container.write_record(record);
   const pid_t joined = resolve_joins(containers, record).monitor;

@@ -21,6 +21,8 @@ void merge_namespaces(const Containers& containers, const RunOptions& options, C
                       runtime::ContainerSpec& spec);
 void merge_security(const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec);
 void merge_limits(const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec);
+// --restart: "no", "on-failure[:MAX]", "always", "unless-stopped".
+void merge_restart(const std::string& text, ContainerRecord& record);
 void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record);
 // Image HEALTHCHECK, --health-*.
 void merge_health(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record);
@@ -44,6 +46,9 @@ struct MountWork {
 // -v, --mount, --tmpfs, --volumes-from, VOLUME: mounts of the specification; makes the volumes.
 MountWork merge_mounts(const Containers& containers, const RunOptions& options, const oci::ImageConfig& image,
                        ContainerRecord& record, runtime::ContainerSpec& spec);
+// --secret: files in the bundle and their mounts, variables of the environment.
+void write_secrets(const Containers& containers, const Container& container, const os::Path& final_path,
+                   const RunOptions& options, ContainerRecord& record, runtime::ContainerSpec& spec);
 // /etc/hosts, /etc/hostname and /etc/resolv.conf in the bundle, and their mounts.
 void write_network_files(const Container& container, const os::Path& final_path, const RunOptions& options,
                          ContainerRecord& record, runtime::ContainerSpec& spec);

@@ -91,9 +91,12 @@ void add_labels(const RunOptions& options, const oci::ImageConfig& image, Contai
   }
 }
 
-void choose_restart(const std::string& text, ContainerRecord& record) {
+}  // namespace
+
+void merge_restart(const std::string& text, ContainerRecord& record) {
   const auto parts = cut(text, ":");
   record.restart_policy = parts ? std::string(parts->first) : text;
+  record.restart_limit = 0;
   if (record.restart_policy.empty()) record.restart_policy = "no";
   if (parts) {
     const auto limit = parse_integer<int>(parts->second);
@@ -108,8 +111,6 @@ void choose_restart(const std::string& text, ContainerRecord& record) {
   throw Error(ErrorCode::InvalidArgument, fmt::format("--restart={}: unknown policy", text),
               "use no, on-failure[:MAX], always or unless-stopped");
 }
-
-}  // namespace
 
 void merge_process(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record,
                    runtime::ContainerSpec& spec) {
@@ -150,7 +151,7 @@ void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, C
   if (options.timeout < 0) {
     throw Error(ErrorCode::InvalidArgument, fmt::format("--timeout={}: not a number of seconds", options.timeout));
   }
-  if (options.restart) choose_restart(*options.restart, record);
+  if (options.restart) merge_restart(*options.restart, record);
   if (record.auto_remove && record.restart_policy != "no" && record.restart_policy != "never") {
     throw Error(ErrorCode::InvalidArgument, "--rm and --restart contradict each other");
   }

@@ -240,19 +240,24 @@ void merge_limits(const RunOptions& options, ContainerRecord& record, runtime::C
   if (options.shm_size) spec.shm_size = static_cast<std::uint64_t>(parse_bytes("shm-size", *options.shm_size));
   spec.oom_score_adj = options.oom_score_adj;
   auto& resources = spec.resources;
-  if (options.memory) resources.memory_limit = parse_bytes("memory", *options.memory);
-  if (options.memory_reservation) {
-    resources.memory_reservation = parse_bytes("memory-reservation", *options.memory_reservation);
-  }
+  // 0 means no limit, with the peers as well.
+  const auto bytes = [](const char* flag, const std::optional<std::string>& text) -> std::optional<std::int64_t> {
+    const std::int64_t value = text ? parse_bytes(flag, *text) : 0;
+    return value == 0 ? std::nullopt : std::optional(value);
+  };
+  resources.memory_limit = bytes("memory", options.memory);
+  resources.memory_reservation = bytes("memory-reservation", options.memory_reservation);
   if (options.memory_swap && *options.memory_swap != "0") {
     resources.memory_swap = *options.memory_swap == "-1" ? -1 : parse_bytes("memory-swap", *options.memory_swap);
   } else if (resources.memory_limit) {
     resources.memory_swap = 2 * *resources.memory_limit;  // as the peers: as much swap as memory
   }
   if (options.cpus) set_cpus(*options.cpus, resources);
-  if (options.cpu_shares) resources.cpu_shares = static_cast<std::uint64_t>(*options.cpu_shares);
-  if (options.cpu_period) resources.cpu_period = static_cast<std::uint64_t>(*options.cpu_period);
-  if (options.cpu_quota) resources.cpu_quota = *options.cpu_quota;
+  if (options.cpu_shares && *options.cpu_shares != 0)
+    resources.cpu_shares = static_cast<std::uint64_t>(*options.cpu_shares);
+  if (options.cpu_period && *options.cpu_period != 0)
+    resources.cpu_period = static_cast<std::uint64_t>(*options.cpu_period);
+  if (options.cpu_quota && *options.cpu_quota != 0) resources.cpu_quota = *options.cpu_quota;
   resources.cpus = options.cpuset_cpus.value_or("");
   resources.mems = options.cpuset_mems.value_or("");
   if (options.blkio_weight && *options.blkio_weight != 0) {

@@ -29,7 +29,7 @@ struct RunOptions {
   std::vector<std::string> network, publish, expose, add_host, dns, dns_search, dns_option;
   bool publish_all = false, no_hosts = false, no_hostname = false;
 
-  std::vector<std::string> volume, mount, tmpfs, device, volumes_from;
+  std::vector<std::string> volume, mount, tmpfs, device, volumes_from, secret;
   std::optional<std::string> image_volume, volume_driver;
   bool read_only = false;
   std::optional<bool> read_only_tmpfs;

@@ -51,6 +51,17 @@ oci::RuntimeSpec make_spec(MonitorPlan& plan, const os::UserNamespacePlan& ids, 
   for (const auto& path : plan.give_away) {
     give_tree_away(path, owner_id(wanted.uids, wanted.identity.uid), owner_id(wanted.gids, wanted.identity.gid));
   }
+  for (std::size_t i = 0; i < plan.record.secrets.size(); ++i) {
+    const auto& secret = plan.record.secrets[i];
+    if (secret.variable) continue;
+    const os::UniqueFd file =
+        os::open(plan.container.file(fmt::format("bundle/secret-{}", i)), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (::fchown(file.get(), owner_id(wanted.uids, secret.uid), owner_id(wanted.gids, secret.gid)) < 0 &&
+        errno != EINVAL && errno != EPERM) {
+      throw system_error("chown of secret " + secret.name);
+    }
+    if (::fchmod(file.get(), secret.mode) < 0) throw system_error("chmod of secret " + secret.name);
+  }
   runtime::HostFacts facts = runtime::gather_host_facts(wanted, ids);
   facts.terminal_type = plan.terminal_type;
   runtime::Generated generated = runtime::generate(wanted, facts);

@@ -63,19 +63,12 @@ void update(const UpdateOptions& options) {
   if (status_of(state) == Status::Stopped) {
     throw Error(ErrorCode::InvalidArgument, fmt::format("container {} has ended", state.id));
   }
-  const auto settings = runtime::cgroup_settings(wanted(options));
-  if (settings.files.empty()) return;
+  const auto resources = wanted(options);
+  if (runtime::cgroup_settings(resources).files.empty()) return;
   if (state.cgroup.empty()) {
     throw Error(ErrorCode::Unsupported, "limits need a cgroup v2, and this container has none");
   }
-  // All or nothing, as far as it can be seen before.
-  for (const auto& [file, value] : settings.files) {
-    if (os::exists(os::join(state.cgroup, file))) continue;
-    throw Error(ErrorCode::Unsupported,
-                fmt::format("{} cannot be set to {}: its cgroup controller is not delegated to us", file, value));
-  }
-  const os::Cgroup group = os::Cgroup::open(state.cgroup);
-  for (const auto& [file, value] : settings.files) group.set(file, value);
+  runtime::change_limits(state.cgroup, resources);
 }
 
 }  // namespace proa::run::oci
