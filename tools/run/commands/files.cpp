@@ -113,7 +113,7 @@ void require_namespace(const char* verb) {
 }
 
 os::Path mount_one(const engine::Containers& containers, const engine::Container& container) {
-  const os::Path place = os::join(mounts_folder(containers), container.id());
+  os::Path place = os::join(mounts_folder(containers), container.id());
   for (const auto& id : mounted_ids(containers)) {
     if (id == container.id()) return place;
   }

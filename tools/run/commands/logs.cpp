@@ -6,11 +6,13 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/file.h"
+#include "libcommon/os/process.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
 #include "tools/run/engine/attach.h"
@@ -88,48 +90,134 @@ void read_rest(int fd, LogPrinter& printer) {
   if (size < 0) throw system_error("read log");
 }
 
-// Until the container ends. The monitor tells the end; inotify tells of new lines.
-void follow(const engine::Containers& containers, const engine::Container& container, int fd, LogPrinter& printer) {
-  const auto socket = engine::ask_monitor(containers, container.id(), monitor::message(monitor::kWait));
-  if (!socket) return read_rest(fd, printer);
-  const os::UniqueFd notify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!notify.valid() || ::inotify_add_watch(notify.get(), os::fd_path(fd).c_str(), IN_MODIFY) < 0) {
-    throw system_error("inotify");
+std::optional<os::UniqueFd> open_log(const engine::Container& container, int number) {
+  const std::string name = number == 0 ? "ctr.log" : fmt::format("ctr.log.{}", number);
+  return os::try_open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0, container.fd());
+}
+
+// The files of a log, oldest first; the last one is still written.
+std::vector<os::UniqueFd> open_logs(const engine::Container& container, const engine::ContainerRecord& record) {
+  std::vector<os::UniqueFd> files;
+  for (int number = std::max(0, record.log_max_files - 1); number >= 0; --number) {
+    if (auto file = open_log(container, number)) files.push_back(std::move(*file));
   }
+  return files;
+}
+
+// Sets every file to where the last `lines` lines of all of them begin.
+void seek_tail(const std::vector<os::UniqueFd>& files, std::uint64_t lines) {
+  for (auto file = files.rbegin(); file != files.rend(); ++file) {
+    const auto size = static_cast<std::uint64_t>(::lseek(file->get(), 0, SEEK_END));
+    const std::uint64_t begin = engine::find_tail(file->get(), size, lines);
+    ::lseek(file->get(), static_cast<off_t>(begin), SEEK_SET);
+    if (begin != 0) {
+      lines = 0;
+    } else {
+      lines -= std::min(lines, engine::count_lines(file->get(), size));
+    }
+  }
+}
+
+// The file that was begun after the one with this inode; nullopt: none was. One that is gone already is followed by the
+// oldest that there is.
+std::optional<os::UniqueFd> open_successor(const engine::Container& container, ino_t inode) {
+  const auto is_at = [&](int number) {
+    const auto info = os::try_stat(number == 0 ? "ctr.log" : fmt::format("ctr.log.{}", number), container.fd());
+    return info ? std::optional(info->st_ino == inode) : std::nullopt;
+  };
   for (;;) {
-    read_rest(fd, printer);
+    int number = 0;
+    std::optional<bool> here;
+    while ((here = is_at(number)) && !*here) ++number;
+    if (number == 0) return std::nullopt;  // it is the present one, or there is none
+    auto successor = open_log(container, number - 1);
+    // Names may have moved on meanwhile.
+    if (successor && (!here || is_at(number) == true)) return successor;
+  }
+}
+
+// Until the container ends. The monitor tells the end; inotify tells of new lines. A file that was full has another
+// name by then, and a new one has begun.
+void follow(const engine::Containers& containers, const engine::Container& container, os::UniqueFd file,
+            LogPrinter& printer) {
+  const auto socket = engine::ask_monitor(containers, container.id(), monitor::message(monitor::kWait));
+  if (!socket) return read_rest(file.get(), printer);
+  const os::UniqueFd notify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  const auto watch = [&] {
+    if (!notify.valid() ||
+        ::inotify_add_watch(notify.get(), os::fd_path(file.get()).c_str(), IN_MODIFY | IN_MOVE_SELF | IN_ATTRIB) < 0) {
+      throw system_error("inotify");
+    }
+  };
+  const auto next = [&] {
+    auto successor = open_successor(container, os::stat(os::fd_path(file.get()), AT_FDCWD, 0).st_ino);
+    if (!successor) return false;
+    read_rest(file.get(), printer);  // what came before the change of names
+    file = std::move(*successor);
+    watch();
+    return true;
+  };
+  watch();
+  for (bool ended = false;;) {
+    read_rest(file.get(), printer);
+    if (next()) continue;
+    if (ended) return;
     std::array<pollfd, 2> fds{pollfd{notify.get(), POLLIN, 0}, pollfd{socket->get(), POLLIN, 0}};
     if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) throw system_error("poll");
     std::array<char, 4096> events;
     while (::read(notify.get(), events.data(), events.size()) > 0) {
     }
-    if (fds[1].revents != 0) break;
+    ended = fds[1].revents != 0;
   }
-  read_rest(fd, printer);
+}
+
+void show(const engine::Containers& containers, const engine::Container& container, const std::string& title,
+          const LogsOptions& options) {
+  const auto record = container.record();
+  if (record.log_driver == "none") {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} keeps no log (--log-driver none)", record.name));
+  }
+  LogPrinter printer(options, title);
+  auto files = open_logs(container, record);
+  if (const auto lines = tail_lines(options.tail)) seek_tail(files, *lines);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (options.follow && i + 1 == files.size()) {
+      follow(containers, container, std::move(files[i]), printer);
+    } else {
+      read_rest(files[i].get(), printer);
+    }
+  }
+}
+
+// Several at once: a process for each, their lines as they come.
+int follow_all(const engine::Containers& containers, const std::vector<engine::Container>& chosen,
+               const std::vector<std::string>& titles, const LogsOptions& options) {
+  std::vector<os::Child> children;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    children.push_back(os::fork_process([&, i] {
+      show(containers, chosen[i], titles[i], options);
+      return 0;
+    }));
+  }
+  int result = 0;
+  for (auto& child : children) result = std::max(result, child.wait().to_exit_code());
+  return result;
 }
 
 int logs(cli::Context&, const LogsOptions& options) {
-  const auto lines = tail_lines(options.tail);
+  tail_lines(options.tail);  // mistakes before anything is printed
   const auto containers = open_containers();
-  for (const auto& name : options.names) {
-    const auto container = containers.get(name);
-    const auto record = container.record();
-    if (record.log_driver == "none") {
-      throw Error(ErrorCode::InvalidArgument, fmt::format("container {} keeps no log (--log-driver none)", name));
-    }
-    LogPrinter printer(options, options.show_names ? record.name + " " : "");
-    auto fd = os::try_open("ctr.log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0, container.fd());
-    if (!fd) continue;  // never started
-    if (lines) {
-      const auto size = static_cast<std::uint64_t>(::lseek(fd->get(), 0, SEEK_END));
-      ::lseek(fd->get(), static_cast<off_t>(engine::find_tail(fd->get(), size, *lines)), SEEK_SET);
-    }
-    if (options.follow) {
-      follow(containers, container, fd->get(), printer);
-    } else {
-      read_rest(fd->get(), printer);
-    }
+  std::vector<engine::Container> chosen;
+  if (options.latest) chosen.push_back(get_latest(containers));
+  for (const auto& name : options.names) chosen.push_back(containers.get(name));
+  if (chosen.empty()) throw Error(ErrorCode::InvalidArgument, "no container named");
+  std::vector<std::string> titles;
+  for (const auto& container : chosen) {
+    const std::string name = options.show_names ? container.record().name : container.id().substr(0, 12);
+    titles.push_back(options.show_names || chosen.size() > 1 ? name + " " : "");
   }
+  if (options.follow && chosen.size() > 1) return follow_all(containers, chosen, titles, options);
+  for (std::size_t i = 0; i < chosen.size(); ++i) show(containers, chosen[i], titles[i], options);
   return 0;
 }
 
@@ -170,7 +258,12 @@ cli::Command logs_command() {
       .value("until", &LogsOptions::until, "Only what was written before this time", "TIME")
       .flag("timestamps,t", &LogsOptions::timestamps, "With the time of each line")
       .flag("names", &LogsOptions::show_names, "With the name of the container")
-      .positionals("CONTAINER [CONTAINER...]", &LogsOptions::names, 1, cli::kAnyNumber, cli::Complete::Container)
+      .flag("latest,l", &LogsOptions::latest, "The container made last")
+      .flag("color", &LogsOptions::details, "Accepted: nothing is coloured")
+      .hide_last()
+      .flag("details", &LogsOptions::details, "Accepted: there are no further details")
+      .hide_last()
+      .positionals("[CONTAINER...]", &LogsOptions::names, 0, cli::kAnyNumber, cli::Complete::Container)
       .runs(logs);
 }
 

@@ -67,7 +67,6 @@ constexpr Refused kRefused[] = {
     {"network-alias", true, kAddress},
     {"link", true, "join the other container's network: --network container:NAME"},
     {"kernel-memory", true, "kernels no longer have it; use --memory"},
-    {"log-opt", true, kLeaveOut},
     {"memory-swappiness", true, "cgroups v2 do not have it"},
     {"oom-kill-disable", false, "cgroups v2 do not have it; use --oom-score-adj"},
     {"personality", true, kLeaveOut},

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/signals.h"
 #include "libcommon/base/strings.h"
@@ -137,6 +139,43 @@ void merge_process(const RunOptions& options, const oci::ImageConfig& image, Con
   }
 }
 
+namespace {
+
+void merge_log_option(const std::string& text, ContainerRecord& record) {
+  const auto pair = cut(text, "=");
+  const std::string key(pair ? pair->first : std::string_view(text));
+  const std::string value(pair ? pair->second : std::string_view());
+  static const std::vector<std::string> passed_over = {"labels", "labels-regex",    "env",  "env-regex", "compress",
+                                                       "mode",   "max-buffer-size", "label"};
+  if (!pair) throw Error(ErrorCode::InvalidArgument, fmt::format("--log-opt={}: not NAME=VALUE", text));
+  if (key == "max-size") {
+    const auto size = value == "-1" ? std::optional<std::int64_t>(0) : parse_size_1024(value);
+    if (!size || *size < 0) throw Error(ErrorCode::InvalidArgument, fmt::format("--log-opt={}: not a size", text));
+    record.log_max_size = *size;
+  } else if (key == "max-file") {
+    const auto count = parse_integer<int>(value);
+    if (!count || *count < 1) throw Error(ErrorCode::InvalidArgument, fmt::format("--log-opt={}: not a number", text));
+    record.log_max_files = *count;
+  } else if (key == "tag") {
+    record.log_tag = value;
+  } else if (std::find(passed_over.begin(), passed_over.end(), key) == passed_over.end()) {
+    throw Error(ErrorCode::Unsupported, fmt::format("--log-opt={}: the log has no such option", text),
+                "known: max-size, max-file, tag");
+  }
+}
+
+void merge_log(const RunOptions& options, ContainerRecord& record) {
+  static const std::vector<std::string> known = {"", "k8s-file", "json-file", "local", "none"};
+  if (std::find(known.begin(), known.end(), options.log_driver) == known.end()) {
+    throw Error(ErrorCode::Unsupported, fmt::format("--log-driver={} is not supported", options.log_driver),
+                "use k8s-file, json-file or none; journald comes later");
+  }
+  if (!options.log_driver.empty()) record.log_driver = options.log_driver;
+  for (const auto& text : options.log_opt) merge_log_option(text, record);
+}
+
+}  // namespace
+
 void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record) {
   record.auto_remove = options.rm;
   record.runtime = options.runtime.value_or("");
@@ -159,12 +198,7 @@ void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, C
     record.pid_file = options.pidfile->starts_with('/') ? *options.pidfile
                                                         : os::join(os::read_link("/proc/self/cwd"), *options.pidfile);
   }
-  if (options.log_driver == "none") {
-    record.log_driver = "none";
-  } else if (!options.log_driver.empty() && options.log_driver != "k8s-file" && options.log_driver != "json-file") {
-    throw Error(ErrorCode::Unsupported, fmt::format("--log-driver={} is not supported yet", options.log_driver),
-                "use k8s-file or none");
-  }
+  merge_log(options, record);
 }
 
 void merge_ports(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record) {

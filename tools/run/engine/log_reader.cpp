@@ -63,4 +63,26 @@ std::uint64_t find_tail(int fd, std::uint64_t size, std::uint64_t lines) {
   }
 }
 
+std::uint64_t count_lines(int fd, std::uint64_t size) {
+  std::string rest(64 * 1024, '\0');
+  std::string line;
+  std::uint64_t count = 0;
+  for (std::uint64_t at = 0; at < size;) {
+    const ssize_t got =
+        ::pread(fd, rest.data(), std::min<std::uint64_t>(rest.size(), size - at), static_cast<off_t>(at));
+    if (got <= 0) throw system_error("read log");
+    at += static_cast<std::uint64_t>(got);
+    for (const char c : std::string_view(rest).substr(0, static_cast<std::size_t>(got))) {
+      if (c != '\n') {
+        line += c;
+        continue;
+      }
+      const auto entry = parse_log_line(line);
+      count += entry && entry->whole;
+      line.clear();
+    }
+  }
+  return count;
+}
+
 }  // namespace proa::engine

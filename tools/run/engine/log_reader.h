@@ -23,5 +23,7 @@ Time parse_log_time(std::string_view text, Time now);
 
 // Where the last `lines` whole lines of the log begin. The file is read from its end.
 std::uint64_t find_tail(int fd, std::uint64_t size, std::uint64_t lines);
+// Whole lines in the first `size` bytes.
+std::uint64_t count_lines(int fd, std::uint64_t size);
 
 }  // namespace proa::engine

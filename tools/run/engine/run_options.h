@@ -48,6 +48,7 @@ struct RunOptions {
   int timeout = 0;
 
   std::string log_driver;
+  std::vector<std::string> log_opt;
   std::optional<std::string> stop_signal, restart, runtime;
   std::optional<int> stop_timeout;
 };

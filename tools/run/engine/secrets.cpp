@@ -71,9 +71,11 @@ Secret Secrets::create(const std::string& name, std::string_view data, const std
   const auto old = find(name);
   const bool taken = old && old->name == name;
   if (taken && existing == Existing::Keep) return *old;
-  const Error in_use(ErrorCode::AlreadyExists, fmt::format("the secret {} exists", name),
-                     "remove it first (`proa secret rm`), or use --replace");
-  if (taken && existing == Existing::Refuse) throw in_use;
+  const auto in_use = [&] {
+    return Error(ErrorCode::AlreadyExists, fmt::format("the secret {} exists", name),
+                 "remove it first (`proa secret rm`), or use --replace");
+  };
+  if (taken && existing == Existing::Refuse) throw in_use();
   const std::string time = format_rfc3339(now());
   Secret secret{random_hex(16).substr(0, 25), name, taken ? old->created : time, time, labels};
   os::store_call::make_dir_if_absent(root_, AT_FDCWD);
@@ -88,7 +90,7 @@ Secret Secrets::create(const std::string& name, std::string_view data, const std
     os::remove_tree(staged);
   } else if (!os::store_call::rename_new(staged, AT_FDCWD, place, AT_FDCWD)) {
     os::remove_tree(staged);
-    throw in_use;
+    throw in_use();
   }
   return secret;
 }

@@ -126,8 +126,7 @@ bool Monitor::bring_up() {
     if (!is_new) plan_.container.clear_run();
     open_control_socket();
     if (plan_.record.log_driver != "none") {
-      log_ = LogWriter(
-          os::open("ctr.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600, plan_.container.fd()));
+      log_ = LogWriter(plan_.container.fd(), plan_.record.log_max_size, plan_.record.log_max_files);
     }
     begin_run(spec, std::move(root));
   }
