@@ -116,6 +116,8 @@ LaunchPlan make_launch_plan(const LaunchRequest& request) {
   plan.process.stdio = request.stdio;
   plan.process.preserve_fds = request.preserve_fds;
   plan.process.init = request.init;
+  const auto keeps = plan.spec->annotations.find("run.oci.keep_original_groups");
+  plan.process.keep_groups = keeps != plan.spec->annotations.end() && keeps->second == "1";
   MountFacts facts;
   facts.in_user_namespace = plan.in_user_namespace;
   if (plan.id_maps) {

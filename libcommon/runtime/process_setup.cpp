@@ -120,6 +120,7 @@ std::optional<UniqueFd> open_own_attribute(const std::string& name) {
 // The primary group belongs into the list (CVE-2022-2989): a file that denies it to the group would else be open to
 // others' rights.
 void set_groups(const ProcessPlan& plan) {
+  if (plan.keep_groups) return;
   const auto& user = plan.process.user;
   std::vector<gid_t> groups{user.gid};
   for (auto group : user.additional_gids) {

@@ -24,6 +24,7 @@ struct ProcessPlan {
   Bpf filter, emulation;
   std::array<int, 3> stdio{-1, -1, -1};
   unsigned preserve_fds = 0;
+  bool keep_groups = false;  // supplementary groups stay as the caller has them (annotation of crun)
   bool init = false;
   SingleId single_id = SingleId::No;
   os::UniqueFd trampoline;  // valid when our own binary must not be what executes the command

@@ -35,6 +35,9 @@ struct ExecOptions {
   std::vector<std::string> env, env_file;
   std::optional<std::string> user, workdir;
   std::string detach_keys = "ctrl-p,ctrl-q";
+  std::optional<std::string> cidfile;
+  int preserve_fds = 0;
+  bool no_session = false;
 };
 
 void set_variable(std::vector<std::string>& env, const std::string& name, const std::string& value, bool replace) {
@@ -182,6 +185,12 @@ int run_in(const engine::Containers& containers, const engine::Container& contai
            const ExecOptions& options) {
   engine::ExecPlace place = engine::plan_exec(containers, container, snapshot);
   runtime::ExecRequest& request = place.request;
+  request.preserve_fds = static_cast<unsigned>(std::max(0, options.preserve_fds));
+  for (int fd = 3; fd < 3 + options.preserve_fds; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("descriptor {} is to be preserved, but is not open", fd));
+    }
+  }
   request.process = make_process(options, std::move(request.process), snapshot.state->pid);
   const os::UniqueFd null = os::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (!options.interactive || options.detach) request.stdio[0] = null.get();
@@ -207,8 +216,15 @@ int run_in(const engine::Containers& containers, const engine::Container& contai
   return code;
 }
 
-int exec(cli::Context&, const ExecOptions& options) {
+int exec(cli::Context&, const ExecOptions& typed) {
+  ExecOptions options = typed;
   if (options.privileged) not_supported("privileged", "start the container with --privileged or --cap-add");
+  // The container comes from elsewhere: all words are the command.
+  if (options.latest) options.words.insert(options.words.begin(), get_latest(open_containers()).id());
+  if (options.cidfile) {
+    options.words.insert(options.words.begin(),
+                         os::read_fd(os::open_regular(*options.cidfile, 4096).get(), 4096, *options.cidfile));
+  }
   if (options.words.size() < 2)
     throw Error(ErrorCode::InvalidArgument, "no command to run", "proa exec CONTAINER COMMAND");
   const auto containers = open_containers();
@@ -238,6 +254,11 @@ cli::Command exec_command() {
       .value("user,u", &ExecOptions::user, "User, and group after a colon", "USER[:GROUP]")
       .value("workdir,w", &ExecOptions::workdir, "Working directory inside", "DIR")
       .value("detach-keys", &ExecOptions::detach_keys, "Keys that leave the command running", "KEYS")
+      .flag("latest,l", &ExecOptions::latest, "In the container made last")
+      .value("cidfile", &ExecOptions::cidfile, "Read the container's id from a file", "FILE", cli::Complete::File)
+      .value("preserve-fds", &ExecOptions::preserve_fds, "Pass on so many descriptors from 3 on", "NUMBER")
+      .flag("no-session", &ExecOptions::no_session, "Accepted: nothing is kept of an exec")
+      .hide_last()
       .flag("privileged", &ExecOptions::privileged, "Not supported")
       .hide_last()
       .positionals("CONTAINER COMMAND [ARG...]", &ExecOptions::words, 1, cli::kAnyNumber,

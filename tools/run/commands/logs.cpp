@@ -118,27 +118,37 @@ void seek_tail(const std::vector<os::UniqueFd>& files, std::uint64_t lines) {
   }
 }
 
-// The file that was begun after the one with this inode; nullopt: none was. One that is gone already is followed by the
-// oldest that there is.
-std::optional<os::UniqueFd> open_successor(const engine::Container& container, ino_t inode) {
-  const auto is_at = [&](int number) {
+// Where the file with this inode is among those of the log.
+std::optional<int> find_file(const engine::Container& container, ino_t inode, int files) {
+  for (int number = 0; number < files; ++number) {
     const auto info = os::try_stat(number == 0 ? "ctr.log" : fmt::format("ctr.log.{}", number), container.fd());
-    return info ? std::optional(info->st_ino == inode) : std::nullopt;
-  };
-  for (;;) {
-    int number = 0;
-    std::optional<bool> here;
-    while ((here = is_at(number)) && !*here) ++number;
-    if (number == 0) return std::nullopt;  // it is the present one, or there is none
-    auto successor = open_log(container, number - 1);
-    // Names may have moved on meanwhile.
-    if (successor && (!here || is_at(number) == true)) return successor;
+    if (info && info->st_ino == inode) return number;
   }
+  return std::nullopt;
+}
+
+// The file that was begun after the one with this inode; nullopt: none was. One that is gone is followed by the oldest
+// that there is. While files get their next names a look may miss some: only what was seen twice counts.
+std::optional<os::UniqueFd> open_successor(const engine::Container& container, ino_t inode, int files) {
+  constexpr int kAttempts = 50;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto here = find_file(container, inode, files);
+    if (here == 0) return std::nullopt;
+    if (here) {
+      auto successor = open_log(container, *here - 1);
+      if (successor && find_file(container, inode, files) == here) return successor;
+    }
+    ::poll(nullptr, 0, 1);
+  }
+  for (int number = files - 1; number >= 0; --number) {
+    if (auto oldest = open_log(container, number)) return oldest;
+  }
+  return std::nullopt;
 }
 
 // Until the container ends. The monitor tells the end; inotify tells of new lines. A file that was full has another
 // name by then, and a new one has begun.
-void follow(const engine::Containers& containers, const engine::Container& container, os::UniqueFd file,
+void follow(const engine::Containers& containers, const engine::Container& container, int files, os::UniqueFd file,
             LogPrinter& printer) {
   const auto socket = engine::ask_monitor(containers, container.id(), monitor::message(monitor::kWait));
   if (!socket) return read_rest(file.get(), printer);
@@ -150,7 +160,7 @@ void follow(const engine::Containers& containers, const engine::Container& conta
     }
   };
   const auto next = [&] {
-    auto successor = open_successor(container, os::stat(os::fd_path(file.get()), AT_FDCWD, 0).st_ino);
+    auto successor = open_successor(container, os::stat(os::fd_path(file.get()), AT_FDCWD, 0).st_ino, files);
     if (!successor) return false;
     read_rest(file.get(), printer);  // what came before the change of names
     file = std::move(*successor);
@@ -182,7 +192,7 @@ void show(const engine::Containers& containers, const engine::Container& contain
   if (const auto lines = tail_lines(options.tail)) seek_tail(files, *lines);
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (options.follow && i + 1 == files.size()) {
-      follow(containers, container, std::move(files[i]), printer);
+      follow(containers, container, record.log_max_files, std::move(files[i]), printer);
     } else {
       read_rest(files[i].get(), printer);
     }

@@ -9,12 +9,14 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/signals.h"
 #include "libcommon/os/file.h"
+#include "libcommon/os/process.h"
 #include "libcommon/os/tty.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
 #include "tools/run/commands/run_flags.h"
 #include "tools/run/engine/attach.h"
 #include "tools/run/engine/create.h"
+#include "tools/run/engine/image.h"
 #include "tools/run/engine/lifecycle.h"
 #include "tools/run/monitor/monitor.h"
 
@@ -96,6 +98,26 @@ int stay_attached(int socket, const engine::AttachOptions& options, const std::s
   return result.detached ? 0 : result.exit_code;
 }
 
+void start_in_background(const engine::Containers& containers, engine::Container container);
+
+// --requires: those go first.
+void start_required(const engine::Containers& containers, const engine::ContainerRecord& record) {
+  for (const auto& id : record.required) {
+    auto container = containers.get(id);
+    if (!engine::look_at(container).active()) start_in_background(containers, std::move(container));
+  }
+}
+
+// --rmi: an image that others use stays.
+void remove_image(const std::string& image) {
+  os::SpawnPlan plan;
+  plan.program = engine::sibling_program("proa-copy");
+  plan.arguments = {"rmi", "--", image};
+  const os::UniqueFd null = os::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  plan.descriptors = {{null.get(), STDOUT_FILENO}};
+  os::spawn(plan).wait();
+}
+
 int run(cli::Context&, const RunOptions& options) {
   const Streams streams = streams_of(options);
   const bool attached = !options.detach;
@@ -110,14 +132,21 @@ int run(cli::Context&, const RunOptions& options) {
     log::warn("the input is not a terminal: -t may behave oddly");
   }
 
+  if (options.rmi && !attached) {
+    throw Error(ErrorCode::Unsupported, "--rmi and --detach do not go together",
+                "remove the image afterwards: `proa rmi`");
+  }
   const engine::Containers containers = open_containers();
   IdFile id_file(options.cidfile);
   remove_namesake(containers, options);
   monitor::MonitorPlan plan = engine::plan_container(containers, options);
   plan.attach_output = attached;
   plan.attach_input = attach.input;
+  plan.preserve_fds = options.preserve_fds;
   const std::string id = plan.record.id;
+  const std::string image = plan.record.image;
   id_file.write(id);
+  start_required(containers, plan.record);
 
   const os::UniqueFd socket = monitor::start_monitor(std::move(plan));
   if (const auto failure = engine::wait_ready(socket.get())) return report_failure(*failure);
@@ -126,7 +155,9 @@ int run(cli::Context&, const RunOptions& options) {
     print(id + "\n");
     return 0;
   }
-  return stay_attached(socket.get(), attach, id.substr(0, 12));
+  const int code = stay_attached(socket.get(), attach, id.substr(0, 12));
+  if (options.rmi) remove_image(image);
+  return code;
 }
 
 int create(cli::Context&, const RunOptions& options) {
@@ -151,6 +182,7 @@ struct StartOptions {
 };
 
 void start_in_background(const engine::Containers& containers, engine::Container container) {
+  start_required(containers, container.record());
   const os::UniqueFd socket = monitor::start_monitor(engine::plan_start(containers, std::move(container)));
   if (const auto failure = engine::wait_ready(socket.get())) throw Error(ErrorCode::Io, failure->text, failure->hint);
 }

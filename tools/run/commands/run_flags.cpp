@@ -1,5 +1,7 @@
 #include "tools/run/commands/run_flags.h"
 
+#include "tools/run/commands/common.h"
+
 namespace proa::commands {
 namespace {
 
@@ -19,6 +21,11 @@ void add_process_flags(RunBuilder& b) {
       .value("umask", &Options::umask, "File mode mask of the command", "MODE")
       .value("env,e", &Options::env, "Set a variable, or take it from here", "NAME[=VALUE]")
       .value("env-file", &Options::env_file, "Read variables from a file", "FILE", Complete::File)
+      .value("env-merge", &Options::env_merge, "Set a variable; ${NAME} is what it was", "NAME=VALUE")
+      .value("unsetenv", &Options::unsetenv, "Take a variable of the image away", "NAME")
+      .flag("unsetenv-all", &Options::unsetenv_all, "Take all variables of the image away")
+      .value("tz", &Options::tz, "Time zone, or local", "ZONE")
+      .value("preserve-fds", &Options::preserve_fds, "Pass on so many descriptors from 3 on", "NUMBER")
       .flag("env-host", &Options::env_host, "Take all variables from here")
       .flag("http-proxy", &Options::http_proxy, "Take the proxy variables from here (default true)")
       .flag("init", &Options::init, "Run a small init that reaps processes and passes signals on")
@@ -31,6 +38,9 @@ void add_record_flags(RunBuilder& b) {
   b.value("name", &Options::name, "Name of the container", "NAME")
       .flag("replace", &Options::replace, "Remove the container that has the name")
       .flag("rm", &Options::rm, "Remove the container when it ends")
+      .flag("rmi", &Options::rmi, "Remove the container and its image when it ends")
+      .value("requires", &Options::required, "Containers that are started first", "CONTAINER[,...]",
+             Complete::Container)
       .value("restart", &Options::restart, "no, on-failure[:MAX], always or unless-stopped", "POLICY")
       .value("label,l", &Options::label, "Label of the container", "NAME[=VALUE]")
       .value("label-file", &Options::label_file, "Read labels from a file", "FILE", Complete::File)
@@ -42,6 +52,9 @@ void add_record_flags(RunBuilder& b) {
       .value("pull", &Options::pull, "missing, always, never or newer", "POLICY")
       .flag("quiet,q", &Options::quiet, "No progress of a pull")
       .value("platform", &Options::platform, "Platform of the image", "OS/ARCH")
+      .value("arch", &Options::arch, "Architecture of the image", "ARCH")
+      .value("os", &Options::os, "Operating system of the image", "OS")
+      .value("variant", &Options::variant, "Variant of the architecture", "VARIANT")
       .value("authfile", &Options::authfile, "Credentials for a pull", "FILE", Complete::File)
       .flag("tls-verify", &Options::tls_verify, "Check the registry's certificate")
       .value("runtime", &Options::runtime, "An OCI runtime instead of the built-in one: crun, runc or a path", "NAME");
@@ -55,6 +68,7 @@ void add_network_flags(RunBuilder& b) {
       .flag("publish-all,P", &Options::publish_all, "Publish all exposed ports on free ports")
       .value("expose", &Options::expose, "Port that -P publishes", "PORT[/PROTOCOL]")
       .value("hostname,h", &Options::hostname, "Host name inside", "NAME")
+      .value("domainname", &Options::domainname, "NIS domain name inside", "NAME")
       .value("add-host", &Options::add_host, "Line of /etc/hosts", "NAME:ADDRESS")
       .value("dns", &Options::dns, "Name server", "ADDRESS")
       .value("dns-search", &Options::dns_search, "Search domain", "DOMAIN")
@@ -91,7 +105,9 @@ void add_security_flags(RunBuilder& b) {
       .value("sysctl", &Options::sysctl, "Kernel parameter of the container's namespaces", "NAME=VALUE")
       .value("oom-score-adj", &Options::oom_score_adj, "How likely the kernel ends it when memory is short", "NUMBER")
       .value("ulimit", &Options::ulimit, "Resource limit", "NAME=SOFT[:HARD]")
-      .value("userns", &Options::userns, "host or keep-id", "MODE")
+      .value("userns", &Options::userns, "host or keep-id[:uid=,gid=,size=]", "MODE")
+      .value("uidmap", &Options::uidmap, "Map of user ids", "INSIDE:OURS:COUNT")
+      .value("gidmap", &Options::gidmap, "Map of group ids", "INSIDE:OURS:COUNT")
       .value("pid", &Options::pid, "private, host, container:NAME or ns:PATH", "MODE")
       .value("ipc", &Options::ipc, "private, host, container:NAME or ns:PATH", "MODE")
       .value("uts", &Options::uts, "private, host, container:NAME or ns:PATH", "MODE")
@@ -132,6 +148,22 @@ void add_health_flags(RunBuilder& b) {
 void add_fulfilled_flags(RunBuilder& b) {
   const auto check = [](Options&, const std::string& value) { (void)cli::parse_bool(value); };
   b.custom("disable-content-trust", check, "Docker's content trust is not used", "")
+      .hide_last()
+      .custom(
+          "systemd",
+          [](Options&, const std::string& value) {
+            if (value == "always") not_supported("systemd=always", "an init of the image runs as it is");
+          },
+          "Containers get no special treatment for systemd", "MODE")
+      .hide_last()
+      .custom(
+          "init-path", [](Options&, const std::string&) {}, "The init of --init is ours", "PATH")
+      .hide_last()
+      .custom(
+          "retry", [](Options&, const std::string&) {}, "Pulls are tried again anyway", "NUMBER")
+      .hide_last()
+      .custom(
+          "retry-delay", [](Options&, const std::string&) {}, "Pulls wait between tries anyway", "DURATION")
       .hide_last()
       .custom("passwd", check, "The image's passwd is used as it is", "")
       .hide_last();

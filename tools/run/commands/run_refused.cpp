@@ -16,8 +16,6 @@ constexpr const char* kIds = "use --userns=keep-id, or leave it out";
 constexpr const char* kPod = "pods come later; join a container's network with --network container:NAME";
 constexpr const char* kLeaveOut = "leave it out";
 constexpr const char* kWindows = "it is for Windows containers";
-constexpr const char* kPlatform = "use --platform";
-constexpr const char* kPull = "pull first: `proa pull`";
 
 constexpr Refused kRefused[] = {
     {"blkio-weight-device", true, kBlockIo},
@@ -36,21 +34,9 @@ constexpr Refused kRefused[] = {
     {"isolation", true, kWindows},
     {"io-maxbandwidth", true, kWindows},
     {"io-maxiops", true, kWindows},
-    {"arch", true, kPlatform},
-    {"os", true, kPlatform},
-    {"variant", true, kPlatform},
     {"cert-dir", true, "put certificates into ~/.config/containers/certs.d"},
     {"creds", true, "log in first: `proa login`"},
     {"decryption-key", true, kLeaveOut},
-    {"retry", true, kPull},
-    {"retry-delay", true, kPull},
-    {"domainname", true, "use --hostname with the whole name"},
-    {"env-merge", true, "use --env with the whole value"},
-    {"unsetenv", true, "use `env -u NAME COMMAND` as the command"},
-    {"unsetenv-all", false, "use `env -i COMMAND` as the command"},
-    {"tz", true, "use --env TZ=ZONE"},
-    {"gidmap", true, kIds},
-    {"uidmap", true, kIds},
     {"subuidname", true, kIds},
     {"subgidname", true, kIds},
     {"hostuser", true, kIds},
@@ -59,7 +45,6 @@ constexpr Refused kRefused[] = {
     {"gpus", true, "name the devices with --device"},
     {"hosts-file", true, "use --add-host"},
     {"init-ctr", true, kPod},
-    {"init-path", true, "use --init, which needs no program"},
     {"ip", true, kAddress},
     {"ip6", true, kAddress},
     {"link-local-ip", true, kAddress},
@@ -72,17 +57,13 @@ constexpr Refused kRefused[] = {
     {"personality", true, kLeaveOut},
     {"pod", true, kPod},
     {"pod-id-file", true, kPod},
-    {"requires", true, kPod},
     {"preserve-fd", true, kLeaveOut},
-    {"preserve-fds", true, kLeaveOut},
     {"rdt-class", true, kLeaveOut},
-    {"rmi", false, "remove the image afterwards: `proa rmi`"},
     {"rootfs", false, "import the folder first: `proa import`"},
     {"sdnotify", true, kLeaveOut},
     {"seccomp-policy", true, "use --security-opt seccomp=FILE"},
     {"shm-size-systemd", true, kLeaveOut},
     {"storage-opt", true, kLeaveOut},
-    {"systemd", true, kLeaveOut},
     {"use-api-socket", false, "there is no daemon and no socket"},
 };
 

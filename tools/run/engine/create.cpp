@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "libcommon/base/defer.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
@@ -30,6 +32,14 @@ std::string image_title(const std::string& typed, const store::StoredImage& imag
     // The beginning of an id is no name.
   }
   return typed;
+}
+
+// Stands for whoever the caller is inside, until the maps are known.
+constexpr const char* kKeptUser = "keep-id";
+
+std::string kept_user(const runtime::ContainerSpec& spec) {
+  const auto inside = [](const os::IdMap& map) { return os::id_to_inside(map, 0).value_or(0); };
+  return fmt::format("{}:{}", inside(spec.uids), inside(spec.gids));
 }
 
 ContainerRecord make_record(const Containers& containers, const RunOptions& options, const std::string& id,
@@ -98,7 +108,7 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   record = make_record(containers, options, id, image.image);
   record.user = options.user.value_or(image.config.user);
   // Who keeps his id wants to be himself.
-  if (record.user.empty() && options.userns == "keep-id") record.user = fmt::format("{}:{}", ::getuid(), ::getgid());
+  if (record.user.empty() && options.userns.value_or("").starts_with("keep-id")) record.user = kKeptUser;
   note_request(options, record);
   for (const char* folder : {"bundle", "bundle/rootfs", "upper", "work"}) {
     os::store_call::make_dir(folder, container.fd());
@@ -111,7 +121,18 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   merge_health(options, image.config, record);
   merge_process(options, image.config, record, spec);
   merge_namespaces(containers, options, record, spec);
+  if (record.user == kKeptUser) record.user = kept_user(spec);
   merge_security(options, record, spec);
+  if (options.domainname) spec.domainname = *options.domainname;
+  if (std::find(options.group_add.begin(), options.group_add.end(), "keep-groups") != options.group_add.end()) {
+    if (options.group_add.size() > 1) {
+      throw Error(ErrorCode::InvalidArgument, "--group-add keep-groups cannot go with other groups");
+    }
+    spec.annotations["run.oci.keep_original_groups"] = "1";
+  }
+  for (const auto& text : options.required) {
+    for (const auto& name : split(text, ',')) record.required.push_back(containers.get(name).id());
+  }
   merge_limits(options, record, spec);
   merge_ports(options, image.config, record);
   auto mounts = merge_mounts(containers, options, image.config, record, spec);
@@ -127,7 +148,9 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   plan.lowers = std::move(image.lowers);
   plan.spec = std::move(spec);
   plan.user = plan.record.user;
-  plan.group_add = options.group_add;
+  for (const auto& group : options.group_add) {
+    if (group != "keep-groups") plan.group_add.push_back(group);
+  }
   plan.new_volumes = std::move(mounts.new_volumes);
   plan.give_away = std::move(mounts.give_away);
   if (const char* term = ::getenv("TERM")) plan.terminal_type = term;

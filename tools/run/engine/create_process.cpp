@@ -56,10 +56,37 @@ void choose_command(const RunOptions& options, const oci::ImageConfig& image, Co
   }
 }
 
+// --env-merge NAME=TEXT: "${NAME}" in the text is what the variable was.
+std::string merged_variable(const std::string& text, const std::vector<std::string>& env) {
+  const auto pair = cut(text, "=");
+  if (!pair || pair->first.empty()) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--env-merge={}: not NAME=VALUE", text));
+  }
+  std::string merged(text);
+  for (const auto& entry : env) {
+    const auto known = cut(entry, "=");
+    if (known) merged = replace_all(merged, fmt::format("${{{}}}", known->first), known->second);
+  }
+  return merged;
+}
+
+// --tz: the name of a zone, or "local" for that of this machine.
+std::string time_zone(const std::string& text) {
+  if (text != "local") return text;
+  constexpr std::string_view kZones = "zoneinfo/";
+  try {
+    const std::string link = os::read_link("/etc/localtime");
+    if (const auto at = link.find(kZones); at != std::string::npos) return link.substr(at + kZones.size());
+  } catch (const Error&) {
+    // No link: universal time, or a copy of a zone without its name.
+  }
+  return "UTC";
+}
+
 std::vector<std::string> environment_of(const RunOptions& options, const oci::ImageConfig& image) {
   std::vector<std::string> env;
   // Names without a value would take the caller's (CVE-2026-57231): an image has no say in that.
-  for (const auto& entry : image.env) {
+  for (const auto& entry : options.unsetenv_all ? std::vector<std::string>() : image.env) {
     if (entry.find('=') != std::string::npos && entry.front() != '=') env.push_back(entry);
   }
   const spec::Lookup lookup = spec::lookup_process_environment;
@@ -79,6 +106,11 @@ std::vector<std::string> environment_of(const RunOptions& options, const oci::Im
   }
   const auto asked = spec::collect_env(from_files, options.env, lookup);
   env.insert(env.end(), asked.begin(), asked.end());
+  for (const auto& text : options.env_merge) env.push_back(merged_variable(text, env));
+  for (const auto& name : options.unsetenv) {
+    std::erase_if(env, [&](const std::string& entry) { return entry.starts_with(name + "="); });
+  }
+  if (options.tz) env.push_back("TZ=" + time_zone(*options.tz));
   return env;
 }
 
@@ -177,7 +209,12 @@ void merge_log(const RunOptions& options, ContainerRecord& record) {
 }  // namespace
 
 void merge_lifecycle(const RunOptions& options, const oci::ImageConfig& image, ContainerRecord& record) {
-  record.auto_remove = options.rm;
+  record.auto_remove = options.rm || options.rmi;
+  record.remove_image = options.rmi;
+  record.preserved_fds = options.preserve_fds;
+  if (options.preserve_fds < 0 || options.preserve_fds > 1000) {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--preserve-fds={}: not from 0 to 1000", options.preserve_fds));
+  }
   record.runtime = options.runtime.value_or("");
   if (record.runtime == "proa" || record.runtime == "builtin") record.runtime.clear();
   if (options.stop_signal && !parse_signal(*options.stop_signal)) {

@@ -64,8 +64,39 @@ runtime::NamespaceChoice Joiner::choose(const std::optional<std::string>& text, 
               "use private, host, container:NAME or ns:PATH");
 }
 
-// --userns=keep-id: the caller's own id is the same inside. Our namespace maps it to 0, so this is a second one in it.
-void keep_id(runtime::ContainerSpec& spec) {
+struct KeptIds {
+  std::uint32_t uid = ::getuid(), gid = ::getgid();
+  std::uint64_t size = std::numeric_limits<std::uint64_t>::max();
+};
+
+// "uid=N,gid=N,size=N"
+KeptIds parse_kept_ids(std::string_view options) {
+  KeptIds ids;
+  for (const auto& text : split(options, ',')) {
+    const auto pair = cut(text, "=");
+    const auto number = parse_integer<std::uint32_t>(pair ? pair->second : std::string_view());
+    if (!number) {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--userns=keep-id:{}: '{}' is unknown", options, text),
+                  "use uid=, gid= and size=");
+    }
+    if (pair->first == "uid") {
+      ids.uid = *number;
+    } else if (pair->first == "gid") {
+      ids.gid = *number;
+    } else if (pair->first == "size") {
+      ids.size = *number;
+    } else {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--userns=keep-id: the option '{}' is unknown", pair->first),
+                  "use uid=, gid= and size=");
+    }
+  }
+  return ids;
+}
+
+// --userns=keep-id: the caller's own id is the same inside, or the one asked for. Our namespace maps it to 0, so this
+// is a second one in it.
+void keep_id(std::string_view options, runtime::ContainerSpec& spec) {
+  const KeptIds kept = options.empty() ? KeptIds{} : parse_kept_ids(options);
   const os::UserNamespacePlan plan = os::plan_user_namespace();
   const auto nested = [](std::uint32_t id, std::uint64_t count) {
     os::IdMap map;
@@ -77,14 +108,58 @@ void keep_id(runtime::ContainerSpec& spec) {
   if (plan.mode == os::IdMode::Root) {
     throw Error(ErrorCode::InvalidArgument, "--userns=keep-id is for ordinary users", "as root leave it out");
   }
-  const std::uint64_t uids = os::id_map_size(plan.uids), gids = os::id_map_size(plan.gids);
-  if (plan.mode != os::IdMode::Full || uids <= ::getuid() || gids <= ::getgid()) {
+  const std::uint64_t uids = std::min(kept.size, os::id_map_size(plan.uids));
+  const std::uint64_t gids = std::min(kept.size, os::id_map_size(plan.gids));
+  if (plan.mode != os::IdMode::Full || uids <= kept.uid || gids <= kept.gid) {
     throw Error(ErrorCode::Unsupported, "--userns=keep-id needs subordinate ids up to your own",
                 plan.hint.empty() ? "ask for a range in /etc/subuid and /etc/subgid" : plan.hint);
   }
   spec.user = {};
-  spec.uids = nested(::getuid(), uids);
-  spec.gids = nested(::getgid(), gids);
+  spec.uids = nested(kept.uid, uids);
+  spec.gids = nested(kept.gid, gids);
+}
+
+// --uidmap, --gidmap: "INSIDE:OURS:COUNT", where ours are the ids of the user namespace that proa enters: 0 is the
+// caller, 1 and on are the subordinate ones.
+os::IdMap parse_id_map(const char* flag, const std::vector<std::string>& texts) {
+  os::IdMap map;
+  for (const auto& text : texts) {
+    const auto parts = split(text, ':');
+    std::vector<std::uint32_t> numbers;
+    for (const auto& part : parts) {
+      if (const auto number = parse_integer<std::uint32_t>(part)) numbers.push_back(*number);
+    }
+    if (numbers.size() == 2 && parts.size() == 2) numbers.push_back(1);
+    if (numbers.size() != 3 || parts.size() > 3 || numbers[2] == 0) {
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--{}={}: not INSIDE:OURS:COUNT", flag, text),
+                  "write 0:1:1000; prefixes such as + and @ are not known");
+    }
+    map.push_back({numbers[0], numbers[1], numbers[2]});
+  }
+  return map;
+}
+
+void map_ids(const RunOptions& options, runtime::ContainerSpec& spec) {
+  spec.user = {};
+  spec.uids = parse_id_map("uidmap", options.uidmap.empty() ? options.gidmap : options.uidmap);
+  spec.gids = parse_id_map("gidmap", options.gidmap.empty() ? options.uidmap : options.gidmap);
+  const os::UserNamespacePlan plan = os::plan_user_namespace();
+  const auto check = [&](const os::IdMap& map, std::uint64_t have) {
+    for (const auto& entry : map) {
+      if (plan.mode == os::IdMode::Root || std::uint64_t{entry.outside} + entry.count <= have) continue;
+      throw Error(ErrorCode::InvalidArgument,
+                  fmt::format("--uidmap/--gidmap {}:{}:{}: there are {} ids only", entry.inside, entry.outside,
+                              entry.count, have),
+                  "`proa info` shows the ids that are yours");
+    }
+  };
+  // Files of images belong to our ids, the most of them to 0; what has no id inside can be neither changed nor entered.
+  if (!os::id_to_inside(spec.uids, 0) || !os::id_to_inside(spec.gids, 0)) {
+    throw Error(ErrorCode::Unsupported, "--uidmap and --gidmap have to map 0, to which the image's files belong",
+                "begin with 0:0:1, or use --userns=keep-id");
+  }
+  check(spec.uids, os::id_map_size(plan.uids));
+  check(spec.gids, os::id_map_size(plan.gids));
 }
 
 void apply_seccomp(const std::string& value, runtime::ContainerSpec& spec) {
@@ -191,10 +266,21 @@ void merge_namespaces(const Containers& containers, const RunOptions& options, C
   spec.uts = joiner.choose(options.uts, "uts");
   spec.cgroup = joiner.choose(options.cgroupns, "cgroup");
   const std::string userns = options.userns.value_or("");
-  if (userns == "keep-id") {
-    keep_id(spec);
-  } else if (!userns.empty() && userns != "host") {
-    throw Error(ErrorCode::Unsupported, fmt::format("--userns={} is not supported yet", userns), "use host or keep-id");
+  const bool mapped = !options.uidmap.empty() || !options.gidmap.empty();
+  if (mapped && !userns.empty() && userns != "private") {
+    throw Error(ErrorCode::InvalidArgument, "--userns and --uidmap or --gidmap contradict each other");
+  }
+  if (mapped) {
+    map_ids(options, spec);
+  } else if (userns == "keep-id" || userns.starts_with("keep-id:")) {
+    keep_id(std::string_view(userns).substr(std::min<std::size_t>(userns.size(), 8)), spec);
+  } else if (userns.starts_with("auto") || userns == "nomap" || userns.starts_with("ns:") ||
+             userns.starts_with("container:")) {
+    throw Error(
+        ErrorCode::Unsupported, fmt::format("--userns={} is not supported", userns),
+        "files of the image would belong to nobody: that needs id-mapped mounts, which are root's; use keep-id");
+  } else if (!userns.empty() && userns != "host" && userns != "private") {
+    throw Error(ErrorCode::InvalidArgument, fmt::format("--userns={}: unknown", userns), "use host or keep-id");
   }
 }
 
@@ -222,6 +308,7 @@ void merge_security(const RunOptions& options, ContainerRecord& record, runtime:
     spec.sysctls[std::string(pair->first)] = pair->second;
   }
   for (const auto& text : options.ulimit) {
+    if (text == "host") continue;  // limits are inherited anyway
     const auto limit = spec::parse_ulimit(text);
     const auto number = [](std::int64_t value) {
       return value == spec::kUnlimited ? std::numeric_limits<std::uint64_t>::max() : static_cast<std::uint64_t>(value);

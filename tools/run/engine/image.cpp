@@ -12,12 +12,21 @@
 namespace proa::engine {
 namespace {
 
+// --platform, or --os, --arch and --variant.
+std::optional<std::string> wanted_platform(const RunOptions& options) {
+  if (options.platform || (!options.arch && !options.os && !options.variant)) return options.platform;
+  const auto host = oci::Platform::host();
+  std::string text = options.os.value_or(host.os) + "/" + options.arch.value_or(host.architecture);
+  if (options.variant) text += "/" + *options.variant;
+  return text;
+}
+
 void pull(const RunOptions& options, const std::string& name) {
   os::SpawnPlan plan;
   plan.program = sibling_program("proa-copy");
   plan.arguments = {"pull"};
   if (options.quiet) plan.arguments.emplace_back("--quiet");
-  if (options.platform) plan.arguments.push_back("--platform=" + *options.platform);
+  if (const auto platform = wanted_platform(options)) plan.arguments.push_back("--platform=" + *platform);
   if (options.authfile) plan.arguments.push_back("--authfile=" + *options.authfile);
   if (options.tls_verify) plan.arguments.push_back(*options.tls_verify ? "--tls-verify=true" : "--tls-verify=false");
   plan.arguments.insert(plan.arguments.end(), {"--", name});
@@ -30,8 +39,9 @@ void pull(const RunOptions& options, const std::string& name) {
 }
 
 bool fits(const store::StoredImage& image, const RunOptions& options) {
-  if (!options.platform || !image.manifest.platform) return true;
-  return oci::match_rank(oci::Platform::parse(*options.platform), *image.manifest.platform).has_value();
+  const auto platform = wanted_platform(options);
+  if (!platform || !image.manifest.platform) return true;
+  return oci::match_rank(oci::Platform::parse(*platform), *image.manifest.platform).has_value();
 }
 
 std::optional<store::StoredImage> find_image(const Containers& containers, const RunOptions& options,

@@ -17,12 +17,14 @@ struct RunOptions {
   bool sig_proxy = true;
   std::optional<std::string> detach_keys;
   std::string pull = "missing";
-  std::optional<std::string> platform;
+  std::optional<std::string> platform, arch, os, variant;
   std::optional<bool> tls_verify;
   std::optional<std::string> authfile;
 
   std::optional<std::string> entrypoint, user, workdir, hostname, umask;
-  std::vector<std::string> env, env_file;
+  std::vector<std::string> env, env_file, env_merge, unsetenv;
+  bool unsetenv_all = false;
+  std::optional<std::string> tz, domainname;
   bool env_host = false, http_proxy = true, init = false;
   std::vector<std::string> label, label_file, annotation;
 
@@ -37,6 +39,7 @@ struct RunOptions {
 
   bool privileged = false;
   std::vector<std::string> cap_add, cap_drop, security_opt, group_add, sysctl, ulimit, device_cgroup_rule;
+  std::vector<std::string> uidmap, gidmap;
   std::optional<std::string> userns, pid, ipc, uts, cgroupns, cgroups;
 
   std::optional<std::string> memory, memory_swap, memory_reservation, cpus, cpuset_cpus, cpuset_mems;
@@ -46,6 +49,10 @@ struct RunOptions {
   std::map<std::string, std::string> health;  // by the name of the flag, --health-*
   bool no_healthcheck = false;
   int timeout = 0;
+  bool rmi = false;
+  int preserve_fds = 0;
+  std::vector<std::string> required;  // --requires
+  std::optional<std::string> sdnotify;
 
   std::string log_driver;
   std::vector<std::string> log_opt;

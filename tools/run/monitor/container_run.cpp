@@ -119,6 +119,7 @@ void ContainerRun::launch_builtin(const oci::RuntimeSpec& spec, os::UniqueFd roo
   request.id = plan_.record.id;
   request.stdio = ends;
   request.init = plan_.record.init;
+  request.preserve_fds = static_cast<unsigned>(plan_.preserve_fds);
   request.emulate_single_id = ids_.mode == os::IdMode::Single;
   // The kernel ends the container with us, whatever ends us.
   request.parent_death_signal = SIGKILL;
@@ -148,6 +149,7 @@ void ContainerRun::launch_external(const oci::RuntimeSpec& spec, os::UniqueFd ro
   options.bundle = write_runtime_bundle(spec);
   options.pid_file = os::join(run_dir_, "pid");
   options.stdio = ends;
+  options.preserve_fds = static_cast<unsigned>(plan_.preserve_fds);
   std::optional<ConsoleListener> console;
   if (plan_.record.terminal) {
     console.emplace(run_dir_);

@@ -215,6 +215,7 @@ void Monitor::fail(const std::exception& error) {
 }
 
 void Monitor::become_small() {
+  for (; plan_.preserve_fds > 0; --plan_.preserve_fds) ::close(2 + plan_.preserve_fds);  // the container has them
   replace_descriptor(STDERR_FILENO);
   plan_.spec.reset();
   plan_.lowers.shrink_to_fit();

@@ -29,6 +29,7 @@ struct MonitorPlan {
   pid_t user_namespace_of = 0;                       // a monitor, when a namespace of its container is joined
   bool start = true;                                 // false: make it only
   bool attach_output = false, attach_input = false;  // of the client that forks
+  int preserve_fds = 0;                              // 3 and on, of the client that forks: for the first run
   std::optional<winsize> size;
   std::string terminal_type;
 };
