@@ -1,5 +1,5 @@
-#include <nlohmann/json.hpp>
 
+#include "libcommon/base/json.h"
 #include "libcommon/cli/parse.h"
 
 namespace proa::cli {
@@ -54,7 +54,7 @@ nlohmann::ordered_json describe(const Command& command) {
 std::string command_table(const Program& program) {
   nlohmann::ordered_json json{{"program", program.name}, {"version", PROA_VERSION}};
   for (const auto& command : program.commands) json["commands"].push_back(describe(command));
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 }  // namespace proa::cli

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/table.h"
 
@@ -90,10 +90,7 @@ ProgressItem& Progress::add(std::string name, std::optional<std::uint64_t> total
 void Progress::note(std::string line) {
   std::lock_guard hold(lock_);
   if (mode_ == Mode::Silent) return;
-  if (mode_ == Mode::Json)
-    return write(nlohmann::json{{"status", "note"}, {"message", line}}.dump(-1, ' ', false,
-                                                                            nlohmann::json::error_handler_t::replace) +
-                 "\n");
+  if (mode_ == Mode::Json) return write(json_text(nlohmann::json{{"status", "note"}, {"message", line}}) + "\n");
   std::string text;
   // Over the bars, which draw() then puts below again.
   if (drawn_ > 0) text = fmt::format("\x1b[{}A\x1b[J", drawn_);
@@ -114,7 +111,7 @@ std::string Progress::json_of(const ProgressItem& item) {
                                  {"status", item.finished_ || !item.status_.empty() ? item.status_ : "copying"},
                                  {"current", bytes}};
   if (item.total_) json["total"] = *item.total_;
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 void Progress::tell_json() {

@@ -1,9 +1,9 @@
 #include "libcommon/cli/table.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/template.h"
 
@@ -22,7 +22,7 @@ std::size_t characters(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
 }
 
-std::string dump(const json& value) { return value.dump(4, ' ', false, json::error_handler_t::replace) + "\n"; }
+std::string dump(const json& value) { return json_text(value, 4) + "\n"; }
 
 std::string header_of(const Listing& listing, const std::string& field) {
   auto found = listing.headers.find(field);

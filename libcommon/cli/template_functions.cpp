@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/template_tree.h"
 
@@ -159,7 +159,7 @@ std::string print_all(const Arguments& arguments, bool line) {
   return line ? text + "\n" : text;
 }
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string dump(const json& value) { return json_text(value); }
 
 const json& only(const Arguments& arguments, std::string_view function) {
   if (arguments.size() != 1) template_error(fmt::format("{} needs one value", function));

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 
 namespace proa::cli {

@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/template.h"
 #include "libcommon/cli/template_lexer.h"

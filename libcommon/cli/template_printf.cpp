@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/template_tree.h"
 
@@ -121,7 +120,7 @@ std::string format_one(const Verb& verb, const json& value) {
       if (value.is_number()) return format_real(verb, value.get<double>());
       break;
     case 'q':
-      if (value.is_string()) return fill(verb, value.dump(-1, ' ', false, json::error_handler_t::replace), false);
+      if (value.is_string()) return fill(verb, json_text(value), false);
       break;
     case 't':
       if (value.is_boolean()) return fill(verb, print_value(value, ""), false);

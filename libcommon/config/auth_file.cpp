@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/file.h"
@@ -69,7 +69,7 @@ std::optional<Json> read_auth_file(const std::string& path) {
   const std::string text = os::read_fd(fd.get(), kMaxAuthFile, path);
   if (trim(text).empty()) return Json::object();
   // The parser's own message would quote the file.
-  Json json = Json::parse(text, nullptr, false);
+  Json json = read_ordered_json(text);
   if (!json.is_object()) throw Error(ErrorCode::InvalidArgument, fmt::format("{}: not a JSON object", path));
   return json;
 }

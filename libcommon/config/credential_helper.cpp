@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/process.h"
 
@@ -36,7 +35,7 @@ std::optional<std::string> run_helper(const std::string& name, const std::string
 std::optional<Credentials> helper_get(const std::string& name, const std::string& address) {
   const auto output = run_helper(name, "get", address);
   if (!output) return std::nullopt;
-  const auto json = nlohmann::json::parse(*output, nullptr, false);
+  const auto json = read_json(*output);
   const auto text = [&json](const char* key) {
     const auto at = json.find(key);
     return at != json.end() && at->is_string() ? at->get<std::string>() : std::string{};
@@ -61,7 +60,7 @@ void helper_store(const std::string& name, const std::string& address, const Cre
   const nlohmann::json entry = {{"ServerURL", address},
                                 {"Username", token ? std::string(kIdentityToken) : credentials.username},
                                 {"Secret", token ? credentials.identity_token : credentials.password}};
-  run_helper(name, "store", entry.dump());
+  run_helper(name, "store", json_text(entry));
 }
 
 bool helper_erase(const std::string& name, const std::string& address) {

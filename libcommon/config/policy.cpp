@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/base64.h"
 #include "libcommon/base/defer.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/oci/json.h"
 #include "libcommon/os/file.h"

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/image/layer_copy.h"
 #include "libcommon/image/signing.h"
 #include "libcommon/io/digest_stream.h"

@@ -1,6 +1,6 @@
 #include "libcommon/oci/descriptor_json.h"
 
-#include <nlohmann/json.hpp>
+#include "libcommon/base/json.h"
 
 namespace proa::oci {
 

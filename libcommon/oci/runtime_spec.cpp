@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/oci/json.h"
 
 namespace proa::oci {
@@ -242,7 +242,7 @@ RuntimeSpec RuntimeSpec::parse(std::string_view json) {
     RuntimeSpec spec;
     spec.oci_version = object.require_string("ociVersion");
     if (!spec.oci_version.starts_with("1.")) object.fail("ociVersion", "is not 1.x");
-    if (auto process = object.object("process")) spec.process = parse_process(*process);
+    if (auto member = object.object("process")) spec.process = parse_process(*member);
     if (auto root = object.object("root")) {
       spec.root_path = root->require_string("path");
       spec.root_readonly = root->boolean("readonly").value_or(false);
@@ -250,10 +250,10 @@ RuntimeSpec RuntimeSpec::parse(std::string_view json) {
     spec.hostname = object.string_or_empty("hostname");
     spec.domainname = object.string_or_empty("domainname");
     for (const auto& entry : object.objects("mounts")) spec.mounts.push_back(parse_mount(entry));
-    if (auto hooks = object.object("hooks")) {
-      spec.hooks = {parse_hooks(*hooks, "prestart"),        parse_hooks(*hooks, "createRuntime"),
-                    parse_hooks(*hooks, "createContainer"), parse_hooks(*hooks, "startContainer"),
-                    parse_hooks(*hooks, "poststart"),       parse_hooks(*hooks, "poststop")};
+    if (auto member = object.object("hooks")) {
+      spec.hooks = {parse_hooks(*member, "prestart"),        parse_hooks(*member, "createRuntime"),
+                    parse_hooks(*member, "createContainer"), parse_hooks(*member, "startContainer"),
+                    parse_hooks(*member, "poststart"),       parse_hooks(*member, "poststop")};
     }
     spec.annotations = object.string_map("annotations");
     if (auto linux_object = object.object("linux")) spec.linux_ = parse_linux(*linux_object);

@@ -1,5 +1,5 @@
-#include <nlohmann/json.hpp>
 
+#include "libcommon/base/json.h"
 #include "libcommon/oci/runtime_spec.h"
 
 namespace proa::oci {
@@ -180,9 +180,7 @@ Json encode_linux(const RuntimeLinux& part) {
 }
 
 // Foreign bytes (an Env of an image need not be UTF-8) must not make writing a bundle fail.
-std::string dump(const Json& object, int indent) {
-  return object.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
+std::string dump(const Json& object, int indent) { return json_text(object, indent); }
 
 }  // namespace
 

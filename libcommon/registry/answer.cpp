@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/registry/retry.h"
 
@@ -33,7 +33,7 @@ std::string text_member(const nlohmann::json& object, const char* name) {
 // distribution-spec "Error Codes": {"errors": [{"code", "message", "detail"}]}; token servers say {"details"} or
 // {"error"}.
 std::string decode(const std::string& body) {
-  const auto json = nlohmann::json::parse(body, nullptr, false);
+  const auto json = read_json(body);
   if (!json.is_object()) return {};
   const auto errors = json.find("errors");
   if (errors == json.end() || !errors->is_array() || errors->empty() || !errors->front().is_object()) {

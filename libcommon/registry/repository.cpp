@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/http/url.h"
 #include "libcommon/io/digest_stream.h"
@@ -41,7 +40,7 @@ std::string scopes_for(const std::string& path, Access access) {
 }
 
 void add_tags(const std::string& page, const std::string& name, std::vector<std::string>& tags) {
-  const auto json = nlohmann::json::parse(page, nullptr, false);
+  const auto json = read_json(page);
   if (!json.is_object())
     throw Error(ErrorCode::Corrupt, fmt::format("listing tags of {}: the answer is no JSON object", name));
   const auto list = json.find("tags");

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/http/url.h"
 #include "libcommon/registry/answer.h"
 
@@ -30,7 +30,7 @@ bool flag_of(const Json& object, const char* key) {
 
 // {"results": [{"name", "description", "star_count", "is_official", "is_automated"}]}; nullopt: this is none.
 std::optional<std::vector<FoundRepository>> parse_results(const std::string& text, std::size_t limit) {
-  const auto json = Json::parse(text, nullptr, false);
+  const auto json = read_json(text);
   if (!json.is_object() || !json.contains("results") || !json["results"].is_array()) return std::nullopt;
   std::vector<FoundRepository> found;
   for (const auto& entry : json["results"]) {
@@ -67,7 +67,7 @@ std::vector<FoundRepository> search_docker(const std::string& term, std::size_t 
 
 void add_catalog_page(const std::string& text, const std::string& term, std::size_t limit,
                       std::vector<FoundRepository>& found) {
-  const auto json = Json::parse(text, nullptr, false);
+  const auto json = read_json(text);
   if (!json.is_object() || !json.contains("repositories") || !json["repositories"].is_array()) return;
   for (const auto& name : json["repositories"]) {
     if (found.size() == limit || !name.is_string()) continue;

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/base64.h"
+#include "libcommon/base/json.h"
 #include "libcommon/registry/answer.h"
 
 namespace proa::registry {
@@ -74,7 +74,7 @@ http::Response ask(const http::Client& client, const http::Request& request, con
 }
 
 Token decode(const std::string& body, const std::string& server) {
-  const auto json = nlohmann::json::parse(body, nullptr, false);
+  const auto json = read_json(body);
   Token token;
   for (const char* name : {"token", "access_token"}) {
     if (!token.value.empty() || !json.is_object()) break;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/oci/media_types.h"
@@ -29,7 +29,7 @@ constexpr std::string_view kHead =
     "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":[\n";
 constexpr std::string_view kTail = "\n]}\n";
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json) { return json_text(json); }
 
 [[noreturn]] void corrupt(const std::string& what) {
   throw Error(ErrorCode::Corrupt, "index.json of the image store: " + what, "run `proa system check --repair`");
@@ -146,7 +146,7 @@ void add_item(ImageTable& table, const Json& item) {
 }
 
 Json parse_items(std::string_view text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json json = read_json(text);
   if (!json.is_object()) corrupt("not a JSON object");
   auto manifests = json.find("manifests");
   if (manifests == json.end() || !manifests->is_array()) corrupt("no list of manifests");
@@ -217,7 +217,7 @@ ImageTable matching_entries(std::string_view text, const std::vector<std::string
   const bool ours = for_each_line(text, [&](std::string_view line) {
     const bool wanted = std::any_of(needles.begin(), needles.end(),
                                     [&](const std::string& needle) { return line.find(needle) != line.npos; });
-    if (wanted) add_item(table, Json::parse(line, nullptr, /*allow_exceptions=*/false));
+    if (wanted) add_item(table, read_json(line));
   });
   return ours ? table : parse_index(text);
 }

@@ -1,8 +1,7 @@
 #include "libcommon/store/layer_record.h"
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/store/layout.h"
 
 namespace proa::store {
@@ -18,7 +17,7 @@ using Json = nlohmann::json;
 }  // namespace
 
 LayerRecord parse_layer_record(std::string_view text, const oci::ChainId& chain) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json json = read_json(text);
   if (!json.is_object()) corrupt(chain);
   try {
     if (json.at("version").get<int>() > layout::kVersion) {
@@ -51,7 +50,7 @@ std::string encode_layer_record(const LayerRecord& record) {
                {"size", record.size},         {"entries", record.entries},
                {"owners", record.owners},     {"fingerprint", record.fingerprint},
                {"bootId", record.boot_id},    {"adopted", record.adopted}};
-  return json.dump() + "\n";
+  return json_text(json) + "\n";
 }
 
 std::optional<LayerRecord> read_layer_record(const os::Path& directory, int at, const oci::ChainId& chain) {

@@ -1,8 +1,7 @@
 #include "libcommon/store/lists.h"
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/io/digest_stream.h"
 #include "libcommon/oci/json.h"
@@ -24,9 +23,7 @@ std::string encode(const ImageList& list) {
   nlohmann::json sources = nlohmann::json::object();
   for (const auto& [digest, source] : list.sources) sources[digest.str()] = source;
   const auto index = oci::Index::encode(list.index);
-  return oci::dump_json(
-             {{"name", list.name.str()}, {"index", nlohmann::json::parse(index.raw)}, {"sources", sources}}) +
-         "\n";
+  return oci::dump_json({{"name", list.name.str()}, {"index", read_json(index.raw)}, {"sources", sources}}) + "\n";
 }
 
 ImageList decode(std::string_view text, const os::Path& file) {

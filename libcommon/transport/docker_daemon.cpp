@@ -5,9 +5,9 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/http/client.h"
 #include "libcommon/http/url.h"
@@ -69,7 +69,7 @@ class Daemon {
 
   // Whatever is not the expected object is shown as it is.
   static std::string message_of(const std::string& text) {
-    const auto json = nlohmann::json::parse(text, nullptr, false);
+    const auto json = read_json(text);
     if (json.is_object() && json.contains("message") && json["message"].is_string())
       return escape_control(json["message"].get<std::string>());
     return escape_control(trim(text.substr(0, 300)));
@@ -106,7 +106,7 @@ class Daemon {
 // The engine answers 200 at once and tells its errors in the stream of objects that follows.
 void check_load_answer(const std::string& text) {
   for (const auto& line : split(text, '\n')) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
+    const auto json = read_json(line);
     if (json.is_object() && json.contains("error") && json["error"].is_string())
       throw Error(ErrorCode::Unavailable, fmt::format("the engine could not load the image: {}",
                                                       escape_control(json["error"].get<std::string>())));

@@ -1,8 +1,7 @@
 #include "libcommon/transport/json.h"
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/oci/image.h"
 #include "libcommon/oci/json.h"
 
@@ -44,11 +43,11 @@ std::string encode_archive_manifest(const std::vector<ArchiveItem>& items) {
     entry["Layers"] = item.layers;
     list.push_back(std::move(entry));
   }
-  return list.dump();
+  return json_text(list);
 }
 
 std::string encode_nested_map(const std::map<std::string, std::map<std::string, std::string>>& map) {
-  return Json(map).dump();
+  return json_text(Json(map));
 }
 
 }  // namespace proa::transport

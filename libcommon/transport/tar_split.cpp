@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "libcommon/base/base64.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/oci/json.h"
 

@@ -4,10 +4,9 @@
 #include <openssl/evp.h>
 #include <sys/random.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/base64.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/oci/json.h"
 #include "libcommon/trust/secretbox.h"

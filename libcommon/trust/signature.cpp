@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/base64.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/oci/json.h"
 

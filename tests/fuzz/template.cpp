@@ -1,9 +1,9 @@
 // Templates of users: refused with proa::Error, or rendered with bounded output that holds no control characters of
 // values.
 #include "libcommon/cli/template.h"
+#include "libcommon/base/json.h"
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 

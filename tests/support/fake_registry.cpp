@@ -1,8 +1,7 @@
 #include "tests/support/fake_registry.h"
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/base64.h"
+#include "libcommon/base/json.h"
 #include "libcommon/io/digest_stream.h"
 
 namespace proa::testing {

@@ -4,10 +4,10 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 
 namespace proa::test {
 namespace {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/glob.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/cli/command.h"

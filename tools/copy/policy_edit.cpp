@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/config/policy.h"
 
@@ -53,13 +52,13 @@ std::string transport_of(const config::Policy& policy, const std::string& scope)
 std::string change_policy(std::string_view text, const TrustChange& change) {
   if (text.empty()) text = kNoPolicy;
   const auto before = config::Policy::parse(text, "policy.json");
-  auto json = Json::parse(text);
+  auto json = read_ordered_json(text);
   if (change.scope == "default") {
     json["default"] = requirements(change);
   } else {
     json["transports"][transport_of(before, change.scope)][change.scope] = requirements(change);
   }
-  auto result = json.dump(4) + "\n";
+  auto result = json_text(json, 4) + "\n";
   config::Policy::parse(result, "policy.json");
   return result;
 }

@@ -1,9 +1,9 @@
 #include "libcommon/cli/template.h"
+#include "libcommon/base/json.h"
 
 #include <gtest/gtest.h>
 
 #include <ctime>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
 

@@ -1,8 +1,7 @@
+#include "libcommon/base/json.h"
 #include "libcommon/oci/json.h"
 
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
 

@@ -1,9 +1,8 @@
 #include "tools/build/graph/plan.h"
+#include "libcommon/base/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
 #include "tests/support/vectors.h"

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "tests/support/vectors.h"
 #include "tools/build/check/check.h"
 #include "tools/build/graph/plan.h"

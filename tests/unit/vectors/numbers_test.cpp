@@ -1,9 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/signals.h"
 #include "libcommon/base/time.h"
 #include "tests/support/vectors.h"

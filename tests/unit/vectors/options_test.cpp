@@ -1,8 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/spec/capabilities.h"
 #include "libcommon/spec/devices.h"
 #include "libcommon/spec/env_file.h"

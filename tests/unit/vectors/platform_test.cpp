@@ -1,8 +1,7 @@
 #include "libcommon/oci/platform.h"
+#include "libcommon/base/json.h"
 
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 
 #include "tests/support/vectors.h"
 

@@ -1,8 +1,7 @@
 #include "libcommon/spec/volumes.h"
+#include "libcommon/base/json.h"
 
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/strings.h"
 #include "tests/support/vectors.h"

@@ -4,9 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/config/paths.h"
@@ -44,7 +43,7 @@ void write_metadata(const std::string& path, const store::StoredImage& image, co
   std::vector<std::string> names;
   for (const oci::Reference& name : settings.names) names.push_back(name.str());
   if (!names.empty()) json["image.name"] = join(names, ",");
-  write_new_file(path, json.dump(2) + "\n", "--metadata-file");
+  write_new_file(path, json_text(json, 2) + "\n", "--metadata-file");
 }
 
 bool wants_image(const OutputSpec& output) { return output.kind != Kind::Local && output.kind != Kind::Tar; }

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/bytes.h"
+#include "libcommon/base/json.h"
 #include "libcommon/cli/table.h"
 #include "libcommon/config/paths.h"
 #include "libcommon/os/dir.h"

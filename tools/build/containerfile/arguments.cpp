@@ -1,9 +1,8 @@
 // What follows the name of an instruction, by the instruction's own rule.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "tools/build/containerfile/syntax.h"
 
@@ -112,7 +111,7 @@ std::vector<std::string> split_words(std::string_view line, char escape) {
 std::optional<std::vector<std::string>> parse_json_strings(std::string_view text) {
   text = trim_left(text);
   if (text.empty() || text[0] != '[') return std::nullopt;
-  auto json = nlohmann::json::parse(text, nullptr, false);
+  auto json = read_json(text);
   if (json.is_discarded() || !json.is_array()) return std::nullopt;
   std::vector<std::string> list;
   for (const auto& element : json) {

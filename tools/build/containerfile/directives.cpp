@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "tools/build/containerfile/syntax.h"
 
@@ -83,7 +83,7 @@ std::optional<Directive> find_syntax_directive(std::string_view text) {
   if (auto found = find_with_comment("syntax", head, "#")) return found;
   if (auto found = find_with_comment("syntax", head, "//")) return found;
   if (!detail::trim_left(head.text).starts_with("{")) return std::nullopt;
-  auto json = nlohmann::json::parse(head.text, nullptr, false);
+  auto json = read_json(head.text);
   if (!json.is_object() || !json.contains("syntax")) return std::nullopt;
   for (const auto& member : json) {
     if (!member.is_string()) return std::nullopt;

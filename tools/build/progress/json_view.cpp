@@ -1,9 +1,8 @@
 // One JSON object a line, with the members of BuildKit's "rawjson": vertexes (steps), logs (their output), statuses.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/base64.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/time.h"
 #include "libcommon/io/digest_stream.h"
 #include "tools/build/progress/progress.h"
@@ -41,9 +40,7 @@ class JsonView final : public ProgressView {
     std::string name = stage_prefix(step) + step.text;
     return {{"digest", digest(step)}, {"name", std::move(name)}, {"started", time(step.started)}};
   }
-  static void print(const Json& object) {
-    print_progress(object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-  }
+  static void print(const Json& object) { print_progress(json_text(object) + "\n"); }
 };
 
 }  // namespace

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "tools/build/sources/git_ref.h"
 #include "tools/build/sources/helper.h"
@@ -26,7 +25,7 @@ FetchedFile fetch_url(const std::string& url, const os::Path& path) {
   plan.program = copy_program();
   plan.arguments = {"fetch", "--", url, path};
   std::string text = output_of(plan, "fetching " + escape_control(without_credentials(url)));
-  auto json = nlohmann::json::parse(text, nullptr, false);
+  auto json = read_json(text);
   if (!json.is_object()) throw Error(ErrorCode::Internal, "proa-copy fetch gave no answer");
   FetchedFile file{json.value("name", ""), json.value("type", ""), json.value("modified", std::int64_t{0})};
   if (file.name.empty() || file.name == "." || file.name == "..") file.name = name_in_url(url);

@@ -4,9 +4,8 @@
 #include <array>
 #include <ctime>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/http/client.h"
 #include "libcommon/os/file.h"
@@ -52,7 +51,7 @@ cli::ExitCode fetch(cli::Context&, const FetchOptions& options) {
       {"name", suggested_name(response.header("Content-Disposition").value_or(std::string_view()))},
       {"type", response.header("Content-Type").value_or(std::string_view())},
       {"modified", http_date(response.header("Last-Modified").value_or(std::string_view()))}};
-  fmt::print("{}\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  fmt::print("{}\n", json_text(answer));
   return 0;
 }
 

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/time.h"
 #include "libcommon/cli/table.h"
 #include "tools/copy/commands.h"

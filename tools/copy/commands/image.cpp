@@ -1,10 +1,9 @@
 // The verbs that exist below `image` only: exists, inspect, prune, tree.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/table.h"
 #include "libcommon/store/gc.h"
@@ -33,12 +32,12 @@ using Json = nlohmann::json;
 
 Json config_json(const oci::ImageConfig& config) {
   // The workload's part of the configuration, as it is in the image.
-  const auto raw = Json::parse(config.raw);
+  const auto raw = read_json(config.raw);
   return raw.contains("config") && raw["config"].is_object() ? raw["config"] : Json::object();
 }
 
 Json history_json(const oci::ImageConfig& config) {
-  const auto raw = Json::parse(config.raw);
+  const auto raw = read_json(config.raw);
   return raw.contains("history") ? raw["history"] : Json::array();
 }
 

@@ -1,8 +1,7 @@
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/image_tree.h"
@@ -31,7 +30,7 @@ void print_json(const std::vector<TreeChange>& changes) {
       if (change.kind == kind) json[name].push_back(change.path);
     }
   }
-  fmt::print("{}\n", json.dump(4, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  fmt::print("{}\n", json_text(json, 4));
 }
 
 cli::ExitCode diff(cli::Context&, const DiffOptions& options) {

@@ -4,10 +4,10 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/mount.h"
@@ -86,7 +86,7 @@ void list_mounts(LocalStore& local, const MountOptions& options) {
     rows.push_back({{"id", id}, {"Repositories", names}, {"mountpoint", os::join(mounts_folder(local), id)}});
   }
   if (options.format == "json") {
-    fmt::print("{}\n", rows.dump(1));
+    fmt::print("{}\n", json_text(rows, 1));
     return;
   }
   for (const auto& row : rows) {

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/defer.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
@@ -124,7 +123,7 @@ cli::ExitCode show(cli::Context&, const TrustOptions& options) {
     for (const auto& [scope, requirements] : scopes) rows.add(transport, scope, requirements);
   }
   if (options.json) {
-    fmt::print("{}\n", rows.json().dump(2));
+    fmt::print("{}\n", json_text(rows.json(), 2));
   } else {
     print_table(rows.json(), !options.no_heading);
   }

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/template.h"
 #include "libcommon/image/copy.h"
+#include "libcommon/oci/json.h"
 #include "libcommon/transport/docker_repository.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/local_store.h"
@@ -29,7 +29,7 @@ struct InspectOptions {
 };
 
 // The strings come from outside, but JSON escapes control characters itself.
-std::string indented(const Json& json) { return json.dump(4, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string indented(const Json& json) { return json_text(json, 4) + "\n"; }
 
 Json layers_data(const oci::Manifest& manifest) {
   Json list = Json::array();
@@ -90,9 +90,9 @@ cli::ExitCode run(const InspectOptions& options) {
     if (options.raw) {
       fmt::print("{}", raw);
     } else if (options.format.empty()) {
-      fmt::print("{}", indented(Json::parse(raw)));
+      fmt::print("{}", indented(read_ordered_json(raw)));
     } else {
-      fmt::print("{}\n", cli::render(options.format, nlohmann::json::parse(raw)));
+      fmt::print("{}\n", cli::render(options.format, oci::parse_json(raw, "image config", oci::kMaxConfigSize)));
     }
     return 0;
   }

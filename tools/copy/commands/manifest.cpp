@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/io/digest_stream.h"
 #include "tools/copy/commands.h"
@@ -172,8 +172,8 @@ std::string manifest_text(LocalStore& local, const std::string& text, const tran
 
 cli::ExitCode inspect(cli::Context&, const ManifestOptions& options) {
   LocalStore local(LocalStore::Access::Read);
-  const auto json = nlohmann::ordered_json::parse(manifest_text(local, options.names.front(), options.registry));
-  fmt::print("{}\n", json.dump(4, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  const auto json = read_ordered_json(manifest_text(local, options.names.front(), options.registry));
+  fmt::print("{}\n", json_text(json, 4));
   return 0;
 }
 

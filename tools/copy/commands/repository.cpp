@@ -1,9 +1,8 @@
 // list-tags, delete and manifest-digest.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/io/digest_stream.h"
 #include "libcommon/oci/image.h"
 #include "libcommon/os/file.h"
@@ -45,7 +44,7 @@ cli::ExitCode list_tags(const RepositoryOptions& options) {
                 fmt::format("Unsupported transport '{}' for tag listing. Only supported: docker, docker-archive",
                             transport::kind_name(name.kind)));
   }
-  fmt::print("{}\n", result.dump(4));
+  fmt::print("{}\n", json_text(result, 4));
   return 0;
 }
 

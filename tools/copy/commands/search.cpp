@@ -1,8 +1,7 @@
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/table.h"
 #include "libcommon/config/registries.h"
@@ -105,7 +104,7 @@ cli::ExitCode list_tags(const SearchOptions& options) {
   if (tags.size() > options.limit) tags.resize(options.limit);
   if (options.format == "json") {
     const nlohmann::ordered_json object = {{"Name", name.name()}, {"Tags", tags}};
-    fmt::print("{}\n", nlohmann::ordered_json::array({object}).dump(4));
+    fmt::print("{}\n", json_text(nlohmann::ordered_json::array({object}), 4));
     return 0;
   }
   Json rows = Json::array();

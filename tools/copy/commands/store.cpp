@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "libcommon/archive/import.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/store/check.h"
 #include "libcommon/store/gc.h"
@@ -73,7 +73,7 @@ cli::ExitCode prune(cli::Context&, const StoreOptions& options) {
   const auto report = store::collect(store);
   const nlohmann::ordered_json result = {
       {"images", images}, {"layers", report.layers}, {"blobs", report.blobs}, {"bytes", report.bytes}};
-  fmt::print("{}\n", result.dump());
+  fmt::print("{}\n", json_text(result));
   return 0;
 }
 
@@ -106,7 +106,7 @@ cli::ExitCode df(cli::Context&, const StoreOptions&) {
     result["size"] = size;
     result["reclaimable"] = size - used;
   }
-  fmt::print("{}\n", result.dump());
+  fmt::print("{}\n", json_text(result));
   return 0;
 }
 

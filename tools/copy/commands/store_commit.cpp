@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/archive/layer_apply.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/oci/media_types.h"
@@ -29,7 +28,7 @@ struct CommitOptions {
 };
 
 void apply_config(oci::ImageConfig& config, const std::string& text) {
-  const Json json = Json::parse(text);
+  const Json json = read_json(text);
   const auto list = [&](const char* key) { return json.at(key).get<std::vector<std::string>>(); };
   config.env = list("Env");
   config.cmd = list("Cmd");

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/archive/layer_make.h"
 #include "libcommon/base/defer.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/process.h"
 #include "tools/run/commands/commands.h"
@@ -63,7 +63,7 @@ os::SpawnPlan store_commit(const CommitOptions& options, const engine::Container
                            const engine::ContainerRecord& record, int input) {
   os::SpawnPlan plan;
   plan.program = engine::sibling_program("proa-copy");
-  plan.arguments = {"store-commit", "--base=" + record.image_id, "--config=" + config_of(container, record).dump(),
+  plan.arguments = {"store-commit", "--base=" + record.image_id, "--config=" + json_text(config_of(container, record)),
                     "--author=" + options.author, "--message=" + options.message};
   std::vector<std::string> command = record.entrypoint;
   command.insert(command.end(), record.command.begin(), record.command.end());

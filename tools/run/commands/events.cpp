@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/cli/template.h"
@@ -131,7 +131,7 @@ class EventPrinter {
     if (template_) {
       print(template_->render(event_json(event)) + "\n");
     } else if (options_.format == "json") {
-      print(event_json(event).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+      print(json_text(event_json(event)) + "\n");
     } else {
       print(event_text(event, options_.no_trunc) + "\n");
     }

@@ -3,10 +3,9 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/archive/layer_make.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/mount.h"
 #include "tools/run/commands/commands.h"
@@ -51,7 +50,7 @@ void print_changes(const std::vector<engine::Change>& changes, bool as_json) {
       if (change.kind == kind) json[name].push_back(change.path);
     }
   }
-  print(json.dump(4, ' ', false, Json::error_handler_t::replace) + "\n");
+  print(json_text(json, 4) + "\n");
 }
 
 // Of images it is the other program's.
@@ -133,7 +132,7 @@ int mount(cli::Context&, const FileOptions& options) {
       rows.push_back({{"id", id}, {"Names", {containers.get(id).record().name}}, {"mountpoint", place}});
       if (options.format.empty()) print(fmt::format("{} {}\n", options.no_trunc ? id : id.substr(0, 12), place));
     }
-    if (!options.format.empty()) print(rows.dump(4) + "\n");
+    if (!options.format.empty()) print(json_text(rows, 4) + "\n");
     return 0;
   }
   require_namespace("mount");

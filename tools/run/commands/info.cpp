@@ -6,10 +6,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/cli/table.h"
@@ -41,7 +40,7 @@ void print_tree(const Json& value, int depth) {
       print_tree(member, depth + 1);
     } else {
       print(fmt::format("{}{}: {}\n", indent, key,
-                        escape_control(member.is_string() ? member.get<std::string>() : member.dump())));
+                        escape_control(member.is_string() ? member.get<std::string>() : json_text(member))));
     }
   }
 }
@@ -50,7 +49,7 @@ int print_object(const Json& object, const std::string& format) {
   if (format.empty()) {
     print_tree(object, 0);
   } else if (format == "json") {
-    print(object.dump(2) + "\n");
+    print(json_text(object, 2) + "\n");
   } else {
     print(cli::format_inspect(format, nlohmann::json::array({nlohmann::json(object)})));
   }

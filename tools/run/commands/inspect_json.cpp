@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/network/mode.h"
@@ -97,7 +97,7 @@ Json mounts_json(const ContainerRecord& record) {
 Json bundle_of(const engine::Container& container) {
   constexpr std::uint64_t kMax = 4u << 20;
   const auto text = os::try_read_file(container.file("bundle/config.json"), kMax);
-  Json spec = text ? Json::parse(*text, nullptr, false) : Json::object();
+  Json spec = text ? read_json(*text) : Json::object();
   return spec.is_object() ? spec : Json::object();
 }
 

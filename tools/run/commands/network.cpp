@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/cli/table.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"

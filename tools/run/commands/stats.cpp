@@ -3,10 +3,10 @@
 #include <poll.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/time.h"
 #include "libcommon/cli/table.h"
 #include "tools/run/commands/commands.h"

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/table.h"
 #include "libcommon/os/dir.h"
@@ -40,7 +40,7 @@ Json ask_store(std::vector<std::string> words) {
     const std::string said(trim(output.err));
     throw Error(ErrorCode::Io, fmt::format("the image store: {}", said.empty() ? output.status.text() : said));
   }
-  return Json::parse(output.out);
+  return read_json(output.out);
 }
 
 int check(cli::Context&, const SystemOptions& options) {

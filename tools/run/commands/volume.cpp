@@ -4,13 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/archive/layer_apply.h"
 #include "libcommon/archive/layer_make.h"
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/glob.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"

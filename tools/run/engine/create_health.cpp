@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "tools/run/engine/create.h"
@@ -65,7 +65,7 @@ class HealthFlags {
   static std::optional<std::vector<std::string>> array_of(const std::string& text) {
     if (text.front() != '[') return std::nullopt;
     try {
-      return nlohmann::json::parse(text).get<std::vector<std::string>>();
+      return read_json(text).get<std::vector<std::string>>();
     } catch (const nlohmann::json::exception&) {
       return std::nullopt;
     }

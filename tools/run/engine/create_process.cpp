@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/signals.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/network/mode.h"
@@ -30,7 +30,7 @@ std::vector<std::string> entrypoint_words(const std::string& text) {
   if (text.empty()) return {};
   if (text.front() == '[') {
     try {
-      return nlohmann::json::parse(text).get<std::vector<std::string>>();
+      return read_json(text).get<std::vector<std::string>>();
     } catch (const nlohmann::json::exception&) {
       throw Error(ErrorCode::InvalidArgument, fmt::format("--entrypoint: '{}' is no JSON array of words", text));
     }

@@ -3,8 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
+#include "libcommon/base/json.h"
 #include "libcommon/base/time.h"
 #include "libcommon/os/file.h"
 
@@ -20,12 +19,12 @@ constexpr off_t kRotateAt = 1 << 20;
 std::string Event::encode() const {
   const Json json = {{"time", time}, {"type", type},   {"action", action},        {"id", id},
                      {"name", name}, {"image", image}, {"attributes", attributes}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 std::optional<Event> Event::parse(std::string_view line) {
   try {
-    const Json json = Json::parse(line);
+    const Json json = read_json(line);
     return Event{json.at("time"), json.at("type"),  json.at("action"),    json.at("id"),
                  json.at("name"), json.at("image"), json.at("attributes")};
   } catch (const Json::exception&) {

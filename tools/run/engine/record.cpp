@@ -1,9 +1,9 @@
 #include "tools/run/engine/record.h"
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/oci/json.h"
 #include "libcommon/os/file.h"
 
 namespace proa::engine {
@@ -226,13 +226,13 @@ void visit_exit(auto& e, Visit visit) {
   visit("restarts", e.restarts);
 }
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string dump(const Json& json) { return json_text(json) + "\n"; }
 
 // Runs `read` on the parsed text; every mistake of the file is Corrupt.
 template <typename Read>
 auto decode(std::string_view text, std::string_view what, Read read) {
   try {
-    return read(Json::parse(text));
+    return read(oci::parse_json(text, what, text.size()));
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::Corrupt, std::string(what) + " cannot be read: " + error.what());
   }

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
@@ -20,7 +19,7 @@ using Json = nlohmann::json;
 
 Secret parse_secret(const std::string& name, const std::string& text) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = read_json(text);
     return {json.at("id"), name, json.at("created"), json.at("updated"), json.at("labels")};
   } catch (const Json::exception& error) {
     throw Error(ErrorCode::Corrupt, fmt::format("secret {}: secret.json cannot be read: {}", name, error.what()));
@@ -83,7 +82,7 @@ Secret Secrets::create(const std::string& name, std::string_view data, const std
   os::store_call::make_dir(staged, AT_FDCWD);
   os::StoreFile::create(os::join(staged, "data"), AT_FDCWD, 0600).write(data);
   os::StoreFile::create(os::join(staged, "secret.json"), AT_FDCWD)
-      .write(Json{{"id", secret.id}, {"created", secret.created}, {"updated", time}, {"labels", labels}}.dump());
+      .write(json_text(Json{{"id", secret.id}, {"created", secret.created}, {"updated", time}, {"labels", labels}}));
   const os::Path place = os::join(root_, name);
   if (taken) {
     os::store_call::exchange(staged, AT_FDCWD, place, AT_FDCWD);

@@ -3,12 +3,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/random.h"
 #include "libcommon/base/time.h"
+#include "libcommon/oci/json.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/lock.h"
 #include "libcommon/os/store_file.h"
@@ -23,7 +24,7 @@ constexpr const char* kUsed = "used";
 
 Volume parse_volume(const std::string& name, const os::Path& folder, const std::string& text) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = oci::parse_json(text, "volume.json", text.size());
     return {name,
             json.at("created"),
             json.at("anonymous"),
@@ -103,11 +104,10 @@ std::pair<Volume, bool> Volumes::find_or_create(const VolumeRequest& request) co
                 request.labels, request.options,       os::join(folder, "_data")};
   {
     auto file = os::StoreFile::create(os::join(staged, "volume.json"), AT_FDCWD);
-    file.write(Json{{"created", volume.created},
-                    {"anonymous", volume.anonymous},
-                    {"labels", volume.labels},
-                    {"options", volume.options}}
-                   .dump());
+    file.write(json_text(Json{{"created", volume.created},
+                              {"anonymous", volume.anonymous},
+                              {"labels", volume.labels},
+                              {"options", volume.options}}));
   }
   if (os::store_call::rename_new(staged, AT_FDCWD, folder, AT_FDCWD)) return {volume, true};
   os::remove_tree(staged);

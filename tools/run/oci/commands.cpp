@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/signals.h"
 #include "libcommon/base/strings.h"
@@ -194,7 +194,7 @@ void write_log(const std::exception& error) {
   std::string line;
   if (globals().log_json) {
     nlohmann::json record = {{"level", "error"}, {"msg", error.what()}, {"time", format_rfc3339(now())}};
-    line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    line = json_text(record) + "\n";
   } else {
     line = fmt::format("time=\"{}\" level=error msg=\"{}\"\n", format_rfc3339(now()), escape_control(error.what()));
   }

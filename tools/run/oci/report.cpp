@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libcommon/base/error.h"
+#include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/os/caps.h"
 #include "libcommon/os/cgroup.h"
@@ -21,7 +21,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print(const Json& value) { fmt::print("{}\n", value.dump(2, ' ', false, Json::error_handler_t::replace)); }
+void print(const Json& value) { fmt::print("{}\n", json_text(value, 2)); }
 
 // Processes of the container's pid namespace, by the host's numbers.
 std::vector<pid_t> processes_of(const ContainerState& state) {
