@@ -1,7 +1,7 @@
 # bash completion for proa; made by scripts/generate-completions.
 _proa_words() {
   case $1 in
-    proa) echo "attach build commit container copy cp create delete diff events exec export healthcheck history image images import info init inspect kill list-tags load login logout logs manifest mount network oci pause port ps pull push rename restart rm rmi run save search secret start stats stop sync system tag unmount unpause unshare untag update version volume wait" ;;
+    proa) echo "attach build commit container copy cp create delete diff events exec export healthcheck history image images import info init inspect kill list-tags load login logout logs manifest mount network oci pause port ps pull push rename restart rm rmi run save search secret start stats stop sync system tag top unmount unpause unshare untag update version volume wait" ;;
     'proa attach') echo "--no-stdin --sig-proxy --detach-keys" ;;
     'proa build') echo "--tag -t --file -f --target --build-arg --build-arg-file --build-context --ignorefile --secret --ssh --platform --pull --no-cache --no-cache-filter --jobs --check --call --network --allow --add-host --dns --dns-search --dns-option --ulimit --shm-size --cap-add --cap-drop --volume -v --security-opt --http-proxy --isolation --label --annotation --env --unsetenv --unsetlabel --format --timestamp --source-date-epoch --rewrite-timestamp --layers --squash --omit-history --output -o --push --load --iidfile --metadata-file --progress --quiet -q --logfile --root --runroot --rm --force-rm --authfile --creds --cert-dir --tls-verify" ;;
     'proa commit') echo "--author -a --change -c --format -f --iidfile --message -m --pause -p --quiet -q" ;;
@@ -23,7 +23,7 @@ _proa_words() {
     'proa container logs') echo "--follow -f --tail -n --since --until --timestamps -t --names --latest -l" ;;
     'proa container attach') echo "--no-stdin --sig-proxy --detach-keys" ;;
     'proa container exec') echo "--interactive -i --tty -t --detach -d --env -e --env-file --user -u --workdir -w --detach-keys --latest -l --cidfile --preserve-fds" ;;
-    'proa container top') echo "" ;;
+    'proa container top') echo "--latest -l" ;;
     'proa container prune') echo "--force -f --filter" ;;
     'proa container cp') echo "--archive -a --follow-link -L --overwrite --quiet -q" ;;
     'proa container diff') echo "--format --latest -l" ;;
@@ -139,15 +139,19 @@ _proa_words() {
     'proa stats') echo "--all -a --format --interval -i --latest -l --no-reset --no-stream --no-trunc" ;;
     'proa stop') echo "--time -t --signal -s --ignore -i --all -a --latest -l --filter -f --cidfile" ;;
     'proa sync') echo "--all -a --append-suffix --dest -d --digestfile --dry-run --format -f --keep-going --preserve-digests --scoped --src -s --policy --insecure-policy --registries.d --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --override-arch --override-os --override-variant --retry-times --authfile --src-authfile --src-cert-dir --src-creds --src-tls-verify --src-no-creds --src-username --src-password --src-registry-token --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dest-no-creds --dest-username --dest-password --dest-registry-token" ;;
-    'proa system') echo "check prune df info events migrate renumber" ;;
+    'proa system') echo "check prune df info events start-on-boot migrate renumber" ;;
     'proa system check') echo "--quick -q --repair -r --verbose -v" ;;
     'proa system prune') echo "--force -f --all -a --volumes --filter" ;;
     'proa system df') echo "--format --verbose -v" ;;
     'proa system info') echo "--format -f" ;;
     'proa system events') echo "--filter -f --format --since --until --stream --no-trunc" ;;
+    'proa system start-on-boot') echo "enable disable" ;;
+    'proa system start-on-boot enable') echo "" ;;
+    'proa system start-on-boot disable') echo "" ;;
     'proa system migrate') echo "" ;;
     'proa system renumber') echo "" ;;
     'proa tag') echo "" ;;
+    'proa top') echo "--latest -l" ;;
     'proa unmount') echo "--all -a --force -f --latest -l" ;;
     'proa unpause') echo "--all -a --latest -l --filter -f --cidfile" ;;
     'proa unshare') echo "" ;;
@@ -185,7 +189,7 @@ _proa_words() {
     'proa-run logs') echo "--follow -f --tail -n --since --until --timestamps -t --names --latest -l" ;;
     'proa-run attach') echo "--no-stdin --sig-proxy --detach-keys" ;;
     'proa-run exec') echo "--interactive -i --tty -t --detach -d --env -e --env-file --user -u --workdir -w --detach-keys --latest -l --cidfile --preserve-fds" ;;
-    'proa-run top') echo "" ;;
+    'proa-run top') echo "--latest -l" ;;
     'proa-run network') echo "create ls inspect exists prune connect disconnect reload rm update" ;;
     'proa-run network create') echo "" ;;
     'proa-run network ls') echo "--filter -f --format --noheading -n --no-trunc --quiet -q" ;;
@@ -218,12 +222,15 @@ _proa_words() {
     'proa-run info') echo "--format -f" ;;
     'proa-run version') echo "--format -f" ;;
     'proa-run unshare') echo "" ;;
-    'proa-run system') echo "check prune df info events migrate renumber" ;;
+    'proa-run system') echo "check prune df info events start-on-boot migrate renumber" ;;
     'proa-run system check') echo "--quick -q --repair -r --verbose -v" ;;
     'proa-run system prune') echo "--force -f --all -a --volumes --filter" ;;
     'proa-run system df') echo "--format --verbose -v" ;;
     'proa-run system info') echo "--format -f" ;;
     'proa-run system events') echo "--filter -f --format --since --until --stream --no-trunc" ;;
+    'proa-run system start-on-boot') echo "enable disable" ;;
+    'proa-run system start-on-boot enable') echo "" ;;
+    'proa-run system start-on-boot disable') echo "" ;;
     'proa-run system migrate') echo "" ;;
     'proa-run system renumber') echo "" ;;
     'proa-run container') echo "run create start stop restart kill rm wait pause unpause rename ps port inspect logs attach exec top prune cp diff export commit mount unmount stats update init exists" ;;
@@ -244,7 +251,7 @@ _proa_words() {
     'proa-run container logs') echo "--follow -f --tail -n --since --until --timestamps -t --names --latest -l" ;;
     'proa-run container attach') echo "--no-stdin --sig-proxy --detach-keys" ;;
     'proa-run container exec') echo "--interactive -i --tty -t --detach -d --env -e --env-file --user -u --workdir -w --detach-keys --latest -l --cidfile --preserve-fds" ;;
-    'proa-run container top') echo "" ;;
+    'proa-run container top') echo "--latest -l" ;;
     'proa-run container prune') echo "--force -f --filter" ;;
     'proa-run container cp') echo "--archive -a --follow-link -L --overwrite --quiet -q" ;;
     'proa-run container diff') echo "--format --latest -l" ;;
@@ -425,6 +432,7 @@ _proa_objects() {
     'proa stats') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa stop') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa tag') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;
+    'proa top') proa-run ps --format '{{.Names}}' 2>/dev/null ;;
     'proa unmount') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa unpause') proa-run ps -a --format '{{.Names}}' 2>/dev/null ;;
     'proa untag') proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;

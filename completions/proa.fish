@@ -760,10 +760,14 @@ complete -c proa -n '__fish_seen_subcommand_from system' -a prune -d 'Remove wha
 complete -c proa -n '__fish_seen_subcommand_from system' -a df -d 'Say what everything takes'
 complete -c proa -n '__fish_seen_subcommand_from system' -a info -d 'Show what this machine offers'
 complete -c proa -n '__fish_seen_subcommand_from system' -a events -d 'Show what happens to containers and volumes'
+complete -c proa -n '__fish_seen_subcommand_from system' -a start-on-boot -d 'Start containers by their restart policy when the machine starts'
 complete -c proa -n '__fish_seen_subcommand_from system' -a migrate -d 'Nothing has to be migrated'
 complete -c proa -n '__fish_seen_subcommand_from system' -a renumber -d 'There are no lock numbers'
 complete -c proa -n __fish_use_subcommand -a tag -d 'Add a name to an image'
 complete -c proa -n '__fish_seen_subcommand_from tag' -a "(proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)"
+complete -c proa -n __fish_use_subcommand -a top -d 'List the processes of a container'
+complete -c proa -n '__fish_seen_subcommand_from top' -l latest -s l -d 'The container made last'
+complete -c proa -n '__fish_seen_subcommand_from top' -a "(proa-run ps --format '{{.Names}}' 2>/dev/null)"
 complete -c proa -n __fish_use_subcommand -a unmount -d 'Undo mount'
 complete -c proa -n '__fish_seen_subcommand_from unmount' -l all -s a -d 'All containers'
 complete -c proa -n '__fish_seen_subcommand_from unmount' -l force -s f -d 'Also what is in use'
@@ -1574,10 +1578,14 @@ complete -c docker -n '__fish_seen_subcommand_from system' -a prune -d 'Remove w
 complete -c docker -n '__fish_seen_subcommand_from system' -a df -d 'Say what everything takes'
 complete -c docker -n '__fish_seen_subcommand_from system' -a info -d 'Show what this machine offers'
 complete -c docker -n '__fish_seen_subcommand_from system' -a events -d 'Show what happens to containers and volumes'
+complete -c docker -n '__fish_seen_subcommand_from system' -a start-on-boot -d 'Start containers by their restart policy when the machine starts'
 complete -c docker -n '__fish_seen_subcommand_from system' -a migrate -d 'Nothing has to be migrated'
 complete -c docker -n '__fish_seen_subcommand_from system' -a renumber -d 'There are no lock numbers'
 complete -c docker -n __fish_use_subcommand -a tag -d 'Add a name to an image'
 complete -c docker -n '__fish_seen_subcommand_from tag' -a "(proa-copy images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)"
+complete -c docker -n __fish_use_subcommand -a top -d 'List the processes of a container'
+complete -c docker -n '__fish_seen_subcommand_from top' -l latest -s l -d 'The container made last'
+complete -c docker -n '__fish_seen_subcommand_from top' -a "(proa-run ps --format '{{.Names}}' 2>/dev/null)"
 complete -c docker -n __fish_use_subcommand -a unmount -d 'Undo mount'
 complete -c docker -n '__fish_seen_subcommand_from unmount' -l all -s a -d 'All containers'
 complete -c docker -n '__fish_seen_subcommand_from unmount' -l force -s f -d 'Also what is in use'
@@ -1970,6 +1978,7 @@ complete -c proa-run -n '__fish_seen_subcommand_from exec' -l cidfile -r -d 'Rea
 complete -c proa-run -n '__fish_seen_subcommand_from exec' -l preserve-fds -r -d 'Pass on so many descriptors from 3 on'
 complete -c proa-run -n '__fish_seen_subcommand_from exec' -a "(proa-run ps --format '{{.Names}}' 2>/dev/null)"
 complete -c proa-run -n __fish_use_subcommand -a top -d 'List the processes of a container'
+complete -c proa-run -n '__fish_seen_subcommand_from top' -l latest -s l -d 'The container made last'
 complete -c proa-run -n '__fish_seen_subcommand_from top' -a "(proa-run ps --format '{{.Names}}' 2>/dev/null)"
 complete -c proa-run -n __fish_use_subcommand -a network -d 'List networks; making them comes later'
 complete -c proa-run -n '__fish_seen_subcommand_from network' -a create -d 'Not supported yet'
@@ -2068,6 +2077,7 @@ complete -c proa-run -n '__fish_seen_subcommand_from system' -a prune -d 'Remove
 complete -c proa-run -n '__fish_seen_subcommand_from system' -a df -d 'Say what everything takes'
 complete -c proa-run -n '__fish_seen_subcommand_from system' -a info -d 'Show what this machine offers'
 complete -c proa-run -n '__fish_seen_subcommand_from system' -a events -d 'Show what happens to containers and volumes'
+complete -c proa-run -n '__fish_seen_subcommand_from system' -a start-on-boot -d 'Start containers by their restart policy when the machine starts'
 complete -c proa-run -n '__fish_seen_subcommand_from system' -a migrate -d 'Nothing has to be migrated'
 complete -c proa-run -n '__fish_seen_subcommand_from system' -a renumber -d 'There are no lock numbers'
 complete -c proa-run -n __fish_use_subcommand -a container -d 'Manage containers'

@@ -94,6 +94,7 @@ const std::vector<Verb>& verbs() {
       {"sync", kCopy, "Copy all images of repositories, folders or lists"},
       {"system", kRun, "Check, clean and measure what proa keeps"},
       {"tag", kCopy, "Add a name to an image"},
+      {"top", kRun, "List the processes of a container"},
       {"unmount", kRun, "Undo mount"},
       {"unpause", kRun, "Thaw the processes of containers"},
       {"unshare", kRun, "Run a command in the user namespace of the containers"},

@@ -73,6 +73,12 @@ bool has_mount(const engine::ContainerRecord& record, const std::string& value) 
   });
 }
 
+// After the machine started again: always, and unless-stopped where nobody stopped it.
+bool starts_on_boot(const Snapshot& s) {
+  const bool stopped = s.exit && s.exit->by_user;
+  return s.record.restart_policy == "always" || (s.record.restart_policy == "unless-stopped" && !stopped);
+}
+
 bool matches(const Snapshot& s, const Filter& filter) {
   const auto& r = s.record;
   const auto& value = filter.value;
@@ -90,7 +96,7 @@ bool matches(const Snapshot& s, const Filter& filter) {
   if (key == "since") return r.created > value;
   if (key == "until") return before(r.created, value);
   if (key == "restart-policy") return r.restart_policy == value;
-  if (key == "should-start-on-boot") return cli::parse_bool(value) == (r.restart_policy == "always");
+  if (key == "should-start-on-boot") return cli::parse_bool(value) == starts_on_boot(s);
   if (key == "publish") return is_published(r, value);
   if (key == "expose") return is_exposed(r, value);
   if (key == "is-task" || key == "pod") return false;

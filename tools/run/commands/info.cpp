@@ -79,6 +79,30 @@ Json containers_json(const engine::Containers& containers) {
   return {{"number", running + paused + stopped}, {"running", running}, {"paused", paused}, {"stopped", stopped}};
 }
 
+// For templates of docker's clients.
+Json with_docker_names(Json object) {
+  const Json host = object["host"], store = object["store"];
+  object["ServerVersion"] = PROA_VERSION;
+  object["Name"] = host["hostname"];
+  object["OSType"] = "linux";
+  object["OperatingSystem"] = "linux";
+  object["Architecture"] = host["arch"];
+  object["KernelVersion"] = host["kernel"];
+  object["NCPU"] = host["cpus"];
+  object["MemTotal"] = host["memTotal"];
+  object["Driver"] = "overlay2";
+  object["DockerRootDir"] = store["graphRoot"];
+  object["CgroupVersion"] = host["cgroupVersion"] == "v2" ? "2" : "1";
+  object["CgroupDriver"] = host["cgroupManager"];
+  object["Containers"] = store["containerStore"]["number"];
+  object["ContainersRunning"] = store["containerStore"]["running"];
+  object["ContainersPaused"] = store["containerStore"]["paused"];
+  object["ContainersStopped"] = store["containerStore"]["stopped"];
+  object["SecurityOptions"] = {"name=seccomp,profile=default", "name=rootless"};
+  object["RegistryConfig"] = {{"Mirrors", Json::array()}, {"IndexConfigs", Json::object()}};
+  return object;
+}
+
 int info(cli::Context&, const FormatOptions& options) {
   const auto containers = open_containers();
   const auto& paths = containers.paths();
@@ -103,6 +127,20 @@ int info(cli::Context&, const FormatOptions& options) {
                          {"memTotal", static_cast<std::uint64_t>(memory.totalram) * memory.mem_unit},
                          {"memFree", static_cast<std::uint64_t>(memory.freeram) * memory.mem_unit},
                          {"cgroupVersion", cgroups.unified ? "v2" : "v1"},
+                         {"cgroupsVersion", cgroups.unified ? "v2" : "v1"},
+                         {"cgroupManager", cgroups.systemd ? "systemd" : "cgroupfs"},
+                         {"eventLogger", "file"},
+                         {"logDriver", "k8s-file"},
+                         {"networkBackend", "pasta"},
+                         {"rootlessNetworkCmd", "pasta"},
+                         {"security",
+                          {{"rootless", ids.mode != os::IdMode::Root},
+                           {"seccompEnabled", true},
+                           {"apparmorEnabled", false},
+                           {"selinuxEnabled", false}}},
+                         {"swapTotal", static_cast<std::uint64_t>(memory.totalswap) * memory.mem_unit},
+                         {"swapFree", static_cast<std::uint64_t>(memory.freeswap) * memory.mem_unit},
+                         {"uptime", format_go_duration(std::chrono::seconds(memory.uptime))},
                          {"cgroupControllers", cgroups.controllers},
                          {"cgroupDelegated", cgroups.usable()},
                          {"rootless", ids.mode != os::IdMode::Root},
@@ -114,58 +152,20 @@ int info(cli::Context&, const FormatOptions& options) {
                          {"graphRoot", paths.data},
                          {"runRoot", paths.run},
                          {"cache", paths.cache},
+                         {"volumePath", os::join(paths.data, "volumes")},
                          {"containerStore", containers_json(containers)}}}};
-  return print_object(object, options.format);
+  if (options.format.empty() || options.format == "json") return print_object(object, options.format);
+  return print_object(with_docker_names(object), options.format);
 }
 
 int version(cli::Context&, const FormatOptions& options) {
-  const Json client = {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}, {"Os", "linux"}};
+  Json client = {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}, {"Os", "linux"}};
   if (options.format.empty()) return print_object(client, {});
-  return print_object({{"Client", client}}, options.format);
-}
-
-struct TopOptions {
-  std::vector<std::string> words;
-  bool latest = false;
-};
-
-std::optional<ino_t> pid_namespace(const std::string& pid) {
-  const auto status = os::try_stat("/proc/" + pid + "/ns/pid", AT_FDCWD, 0);
-  return status ? std::optional(status->st_ino) : std::nullopt;
-}
-
-// Nothing of the image is run for this (CVE-2022-1227): we look from outside.
-int top(cli::Context&, const TopOptions& options) {
-  const auto containers = open_containers();
-  const auto snapshot = engine::look_at(containers.get(options.words[0]));
-  if (!snapshot.running()) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("container {} is not running", snapshot.record.name));
-  }
-  if (options.words.size() > 1) {
-    throw Error(ErrorCode::Unsupported, "options of ps are not supported yet", "proa top CONTAINER");
-  }
-  const auto wanted = pid_namespace(std::to_string(snapshot.state->pid));
-  std::vector<std::vector<std::string>> rows{{"USER", "PID", "PPID", "CMD"}};
-  for (const auto& pid : os::list_dir("/proc")) {
-    if (!parse_integer<int>(pid)) continue;
-    try {
-      if (pid_namespace(pid) != wanted) continue;
-      const std::string status = os::read_file("/proc/" + pid + "/status", 65536);
-      std::string parent, inner = pid, user;
-      for (const auto& line : split(status, '\n')) {
-        if (line.starts_with("PPid:")) parent = trim(line.substr(5));
-        if (line.starts_with("NSpid:")) inner = split(std::string(trim(line.substr(6))), '\t').back();
-        if (line.starts_with("Uid:")) user = split(std::string(trim(line.substr(4))), '\t').front();
-      }
-      std::string command = os::read_file("/proc/" + pid + "/cmdline", 65536);
-      while (!command.empty() && command.back() == '\0') command.pop_back();
-      rows.push_back({user, inner, parent, replace_all(command, std::string_view("\0", 1), " ")});
-    } catch (const Error&) {
-      // It ended meanwhile, or is not ours to look at.
-    }
-  }
-  print(cli::align_columns(rows));
-  return 0;
+  // There is no server; docker's clients ask for its version all the same.
+  client["APIVersion"] = client["ApiVersion"] = PROA_VERSION;
+  client["Arch"] = oci::Platform::host().architecture;
+  client["GoVersion"] = client["GitCommit"] = client["BuiltTime"] = "";
+  return print_object({{"Client", client}, {"Server", client}}, options.format);
 }
 
 struct UnshareOptions {
@@ -200,12 +200,6 @@ cli::Command version_command() {
   return cli::command<FormatOptions>("version", "Show the version")
       .value("format,f", &FormatOptions::format, "json, or a Go template", "FORMAT")
       .runs(version);
-}
-
-cli::Command top_command() {
-  return cli::command<TopOptions>("top", "List the processes of a container")
-      .positionals("CONTAINER", &TopOptions::words, 1, cli::kAnyNumber, cli::Complete::RunningContainer)
-      .runs(top);
 }
 
 cli::Command unshare_command() {

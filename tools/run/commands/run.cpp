@@ -8,6 +8,7 @@
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
 #include "libcommon/base/signals.h"
+#include "libcommon/base/strings.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/process.h"
 #include "libcommon/os/tty.h"
@@ -66,13 +67,14 @@ Streams streams_of(const RunOptions& options) {
   Streams streams{options.interactive, true};
   if (options.attach.empty()) return streams;
   streams = {false, false};
-  for (const auto& name : options.attach) {
+  for (const auto& typed : options.attach) {
+    const std::string name = to_lower(typed);
     if (name == "stdin") {
       streams.input = options.interactive;
     } else if (name == "stdout" || name == "stderr") {
       streams.output = true;
     } else {
-      throw Error(ErrorCode::InvalidArgument, fmt::format("--attach={}: no such stream", name),
+      throw Error(ErrorCode::InvalidArgument, fmt::format("--attach={}: no such stream", typed),
                   "use stdin, stdout or stderr");
     }
   }

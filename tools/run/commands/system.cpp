@@ -1,4 +1,6 @@
 // The groups `system` and `container`: looking after what is kept.
+#include <errno.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -11,6 +13,7 @@
 #include "libcommon/cli/table.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/process.h"
+#include "libcommon/os/user.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/commands/common.h"
 #include "tools/run/commands/container_filter.h"
@@ -96,6 +99,51 @@ Json df_row(const char* type, std::uint64_t total, std::uint64_t active, std::ui
           {"RawReclaimable", reclaimable}};
 }
 
+// The folder of units, and the name of ours in it.
+constexpr const char* kUnit = "proa-start-on-boot.service";
+
+os::Path unit_folder() {
+  if (::geteuid() == 0) return "/etc/systemd/system";
+  const char* config = ::getenv("XDG_CONFIG_HOME");
+  const bool given = config != nullptr && *config == '/';
+  return os::join(given ? std::string(config) : os::join(os::home_directory(), ".config"), "systemd/user");
+}
+
+os::Path wanted_link() {
+  const char* target = ::geteuid() == 0 ? "multi-user.target.wants" : "default.target.wants";
+  return os::join(os::join(unit_folder(), target), kUnit);
+}
+
+// As `systemctl enable` does it: a link in the target's folder.
+int enable_boot(cli::Context&, const SystemOptions&) {
+  const std::string program = engine::sibling_program("proa-run");
+  if (!program.starts_with('/')) throw Error(ErrorCode::NotFound, "cannot find proa-run by its path");
+  const std::string text = fmt::format(
+      "[Unit]\nDescription=Containers of proa whose restart policy asks for it\n\n"
+      "[Service]\nType=oneshot\nRemainAfterExit=yes\nKillMode=process\n"
+      "ExecStart={} start --filter should-start-on-boot=true\n\n[Install]\nWantedBy={}\n",
+      program, ::geteuid() == 0 ? "multi-user.target" : "default.target");
+  const os::Path unit = os::join(unit_folder(), kUnit);
+  const os::Path link = wanted_link();
+  os::make_dirs(link.substr(0, link.rfind('/')), 0755);
+  const auto file = os::open(unit, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+  os::write_all(file.get(), text, unit);
+  ::unlink(link.c_str());
+  if (::symlink(unit.c_str(), link.c_str()) < 0) throw system_error("symlink " + link);
+  print(unit + "\n");
+  if (::geteuid() != 0) {
+    std::fputs("It runs at your login; `loginctl enable-linger` makes it run when the machine starts.\n", stderr);
+  }
+  return 0;
+}
+
+int disable_boot(cli::Context&, const SystemOptions&) {
+  for (const auto& path : {wanted_link(), os::join(unit_folder(), kUnit)}) {
+    if (::unlink(path.c_str()) < 0 && errno != ENOENT) throw system_error("unlink " + path);
+  }
+  return 0;
+}
+
 int nothing(cli::Context&, const SystemOptions&) { return 0; }
 
 // One table for each kind.
@@ -167,32 +215,36 @@ int df(cli::Context&, const SystemOptions& options) {
 }  // namespace
 
 cli::Command system_group() {
-  return cli::group("system", "Check, clean and measure what proa keeps",
-                    {cli::command<SystemOptions>("check", "Look for damage in images and containers")
-                         .flag("quick,q", &SystemOptions::quick, "Compare records and fingerprints only")
-                         .flag("repair,r", &SystemOptions::repair, "Mend what is damaged")
-                         .flag("verbose,v", &SystemOptions::verbose, "Also what is no damage")
-                         .runs(check),
-                     cli::command<SystemOptions>("prune", "Remove what is not in use")
-                         .flag("force,f", &SystemOptions::force, "Do not ask")
-                         .flag("all,a", &SystemOptions::all, "Also named images without a container")
-                         .flag("volumes", &SystemOptions::volumes, "Also volumes without a container")
-                         .value("filter", &SystemOptions::filter, "Only containers that match", "KEY=VALUE")
-                         .flag("build", &SystemOptions::quick, "Accepted: leftovers of builds go by themselves")
-                         .hide_last()
-                         .flag("external", &SystemOptions::quick, "Accepted: there are none of other programs")
-                         .hide_last()
-                         .runs(prune),
-                     cli::command<SystemOptions>("df", "Say what everything takes")
-                         .value("format", &SystemOptions::format, "json, table, or a Go template", "FORMAT")
-                         .flag("verbose,v", &SystemOptions::verbose, "One line for each image, container and volume")
-                         .runs(df),
-                     info_command(), events_command(),
-                     cli::command<SystemOptions>("migrate", "Nothing has to be migrated")
-                         .value("new-runtime", &SystemOptions::format, "Accepted", "NAME")
-                         .hide_last()
-                         .runs(nothing),
-                     cli::command<SystemOptions>("renumber", "There are no lock numbers").runs(nothing)});
+  return cli::group(
+      "system", "Check, clean and measure what proa keeps",
+      {cli::command<SystemOptions>("check", "Look for damage in images and containers")
+           .flag("quick,q", &SystemOptions::quick, "Compare records and fingerprints only")
+           .flag("repair,r", &SystemOptions::repair, "Mend what is damaged")
+           .flag("verbose,v", &SystemOptions::verbose, "Also what is no damage")
+           .runs(check),
+       cli::command<SystemOptions>("prune", "Remove what is not in use")
+           .flag("force,f", &SystemOptions::force, "Do not ask")
+           .flag("all,a", &SystemOptions::all, "Also named images without a container")
+           .flag("volumes", &SystemOptions::volumes, "Also volumes without a container")
+           .value("filter", &SystemOptions::filter, "Only containers that match", "KEY=VALUE")
+           .flag("build", &SystemOptions::quick, "Accepted: leftovers of builds go by themselves")
+           .hide_last()
+           .flag("external", &SystemOptions::quick, "Accepted: there are none of other programs")
+           .hide_last()
+           .runs(prune),
+       cli::command<SystemOptions>("df", "Say what everything takes")
+           .value("format", &SystemOptions::format, "json, table, or a Go template", "FORMAT")
+           .flag("verbose,v", &SystemOptions::verbose, "One line for each image, container and volume")
+           .runs(df),
+       info_command(), events_command(),
+       cli::group("start-on-boot", "Start containers by their restart policy when the machine starts",
+                  {cli::command<SystemOptions>("enable", "Write a unit for your systemd").runs(enable_boot),
+                   cli::command<SystemOptions>("disable", "Remove that unit").runs(disable_boot)}),
+       cli::command<SystemOptions>("migrate", "Nothing has to be migrated")
+           .value("new-runtime", &SystemOptions::format, "Accepted", "NAME")
+           .hide_last()
+           .runs(nothing),
+       cli::command<SystemOptions>("renumber", "There are no lock numbers").runs(nothing)});
 }
 
 }  // namespace proa::commands

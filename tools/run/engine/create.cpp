@@ -131,7 +131,9 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
     spec.annotations["run.oci.keep_original_groups"] = "1";
   }
   for (const auto& text : options.required) {
-    for (const auto& name : split(text, ',')) record.required.push_back(containers.get(name).id());
+    for (const auto& name : split(text, ',')) {
+      if (!name.empty()) record.required.push_back(containers.get(name).id());
+    }
   }
   merge_limits(options, record, spec);
   merge_ports(options, image.config, record);
