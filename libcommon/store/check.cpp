@@ -180,8 +180,13 @@ class Checker {
       auto record = store_.layer(chain);
       if (!record) throw Error(ErrorCode::Corrupt, "layer.json is missing");
       if (record->owners != options_.owners) {
-        return find(Kind::Unchecked, chain.str(),
-                    "unpacked as " + record->owners + ", and this user now works as " + options_.owners);
+        return find(
+            Kind::OtherIds, chain.str(),
+            is_outdated(*record, options_.owners)
+                ? "unpacked with one mapped id: owners of its files are emulated; --repair, a pull or a build on "
+                  "it unpacks it with all"
+                : "unpacked with more ids than this user has now: it cannot be checked, and its files of other "
+                  "owners are out of reach");
       }
       const os::Dir diff(
           os::open(layout::layer_path(chain) + "/diff", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, store_.fd()), "/");
@@ -217,7 +222,13 @@ class Checker {
 
   void check_content(const LayerRecord& record, const os::Dir& diff) {
     if (!record.blob || bad_blobs_.contains(*record.blob) || !store_.blob_size(*record.blob)) return;
-    if (auto text = compare(record, diff)) find(Kind::BadLayer, record.chain.str(), *text);
+    try {
+      if (auto text = compare(record, diff)) find(Kind::BadLayer, record.chain.str(), *text);
+    } catch (const Error& error) {
+      // Says nothing about the layer: staging has no room, or the store is read-only.
+      if (error.code() != ErrorCode::NoSpace && error.code() != ErrorCode::PermissionDenied) throw;
+      find(Kind::Uncompared, record.chain.str(), "not compared with its blob: " + error.message());
+    }
   }
 
   void report_unreferenced() {

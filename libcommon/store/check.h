@@ -23,7 +23,8 @@ struct Finding {
     UnknownFile,   // not ours, in a folder of ours
     Unreferenced,  // no damage: the next collection takes it
     Leftover,      // no damage: staging of a dead transaction
-    Unchecked,     // no damage seen: a layer unpacked with another way to keep owners than the present one
+    OtherIds,      // no damage seen: a layer unpacked with another way to keep owners than the present one
+    Uncompared,    // no damage seen: there was no room to make a layer again
   };
   Kind kind;
   std::string object;  // digest, chain id, name or path
@@ -37,7 +38,7 @@ struct CheckOptions {
       true;  // false: fingerprints only; true: layers are made again from their blobs and compared byte by byte
 };
 
-// Reads only (content needs room in staging for the largest layer).
+// Changes nothing that is kept; content needs room in staging for the largest layer.
 std::vector<Finding> check(const Store& store, const CheckOptions& options);
 
 struct RepairReport {
@@ -45,8 +46,9 @@ struct RepairReport {
   std::vector<std::string> actions;  // "layer sha256:...: made again", "image x: removed, its config is lost"
 };
 
-// Keeps every intact object: makes damaged layers again from intact blobs; sets aside the rest, so that a plain pull
-// brings it again; drops names of images that lost manifest or config. May be killed at any moment and repeated.
+// Keeps every intact object: makes damaged layers again from intact blobs, and those unpacked with one mapped id where
+// more are mapped now; sets aside the rest, so that a plain pull brings it again; drops names of images that lost
+// manifest or config. May be killed at any moment and repeated.
 RepairReport repair(const Store& store, const CheckOptions& options);
 
 }  // namespace proa::store

@@ -71,9 +71,12 @@ void sync_objects(const Store& store) {
   call::sync_dir(layout::kLayers, store.fd());
 }
 
-bool has_record(const Store& store, const oci::ChainId& chain) {
+// Somebody without a claim may have made it since: theirs serves, if its record can be read and it is none of those
+// that ours shall replace.
+bool is_of_use(const Store& store, const oci::ChainId& chain, const std::string& owners) {
   try {
-    return store.layer(chain).has_value();
+    auto record = store.layer(chain);
+    return record && !is_outdated(*record, owners);
   } catch (const Error&) {
     return false;
   }
@@ -86,9 +89,8 @@ void move_layers(Transaction::State& state) {
     const os::Path staged = staged_layer(chain);
     state.moved = true;
     if (call::rename_new(staged, state.staging.fd(), target, root)) continue;
-    // Somebody without a claim may have made it since: theirs serves. One whose record cannot be read does not.
-    if (!state.damaged_layers.contains(chain) && has_record(state.store, chain)) continue;
-    // The damaged directory goes to trash under a name that tells the layer, since a container may still have it
+    if (!state.damaged_layers.contains(chain) && is_of_use(state.store, chain, state.owners)) continue;
+    // The old directory goes to trash under a name that tells the layer, since a container may still have it
     // mounted.
     call::exchange(staged, state.staging.fd(), target, root);
     call::rename_new(staged, state.staging.fd(), layout::kTrash + "/" + staged + "-" + state.lease.id(), root);

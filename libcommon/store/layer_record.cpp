@@ -53,6 +53,10 @@ std::string encode_layer_record(const LayerRecord& record) {
   return json_text(json) + "\n";
 }
 
+bool is_outdated(const LayerRecord& record, std::string_view owners) {
+  return record.owners == "single" && owners != "single";
+}
+
 std::optional<LayerRecord> read_layer_record(const os::Path& directory, int at, const oci::ChainId& chain) {
   auto text = os::try_read_file(directory + "/layer.json", layout::kMaxRecordSize, at);
   if (!text) return std::nullopt;

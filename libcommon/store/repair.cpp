@@ -42,6 +42,7 @@ class Repairer {
         repair_layer(oci::ChainId(oci::Digest::parse(finding.object)));
       }
     }
+    if (has(Kind::OtherIds)) renew_images();
     drop_broken_images();
     collect(store_);
     return std::move(report_);
@@ -171,6 +172,23 @@ class Repairer {
     }
   }
 
+  void renew_images() {
+    for (const IndexEntry& entry : read_index(store_).entries) {
+      try {
+        const std::size_t count = renew_layers(store_, entry.image, options_.owners);
+        if (count == 0) continue;
+        did("image " + name_of(entry.image) + ": layers unpacked with all ids: " + std::to_string(count));
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::NoSpace) throw;
+        did("image " + name_of(entry.image) + ": layers stay with one mapped id (" + error.message() + ")");
+      }
+    }
+  }
+
+  static std::string name_of(const StoredImage& image) {
+    return image.names.empty() ? image.id.digest().short_id() : image.names.front();
+  }
+
   void remove_layer(const oci::ChainId& chain, const std::string& reason) {
     os::FileLock guard = lock_exclusive(store_.root());
     const os::Path target = layout::kTrash + "/layer-" + std::string(chain.hex()) + "-" + random_hex(4);
@@ -194,8 +212,7 @@ class Repairer {
       }
     });
     for (const StoredImage& image : broken) {
-      did("image " + (image.names.empty() ? image.id.digest().short_id() : image.names.front()) +
-          ": removed, it is not whole; pull it again");
+      did("image " + name_of(image) + ": removed, it is not whole; pull it again");
     }
   }
 

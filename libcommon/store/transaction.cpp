@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <mutex>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
@@ -19,6 +20,16 @@ namespace call = os::store_call;
 // Blobs up to this size are hashed whenever they are reused: manifests and configs, whose damage would break the image
 // at once.
 constexpr std::uint64_t kHashedOnReuse = 1u << 20;
+
+// Once in a process, whatever the number of layers and transactions.
+void note_fewer_ids() {
+  static std::once_flag told;
+  std::call_once(told, [] {
+    log::note(
+        "layers in the store were unpacked with more ids than this user has now: their files of other owners are "
+        "out of reach; `proa system check` names them");
+  });
+}
 
 }  // namespace
 
@@ -92,6 +103,11 @@ std::optional<LayerRecord> Transaction::State::find_stored_layer(const oci::Chai
   try {
     lease.hold_layer(chain);
     auto record = store.layer(chain);
+    if (record && is_outdated(*record, owners)) {
+      outdated_layers.insert_or_assign(chain, std::move(*record));
+      return std::nullopt;
+    }
+    if (record && record->owners != owners) note_fewer_ids();
     if (record && stored_layer_is_sound(*record)) return record;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::NotFound) return std::nullopt;
@@ -118,6 +134,9 @@ std::optional<LayerRecord> Transaction::State::find_layer(const oci::ChainId& ch
 
 LayerRecord Transaction::State::need_layer(const oci::ChainId& chain) {
   auto record = find_layer(chain);
+  if (!record) {
+    if (auto old = outdated_layers.find(chain); old != outdated_layers.end()) return old->second;
+  }
   if (!record) throw Error(ErrorCode::NotFound, "layer " + chain.str() + " is not in the store");
   return std::move(*record);
 }

@@ -42,13 +42,16 @@ struct Transaction::State {
   std::map<oci::ChainId, LayerRecord> layers;  // staged here
   std::map<oci::ChainId, LayerRecord> reused;  // in the store, held
   std::set<std::string> parts_in_work;
-  std::set<oci::Digest> damaged_blobs;    // in the store, but wrong: replaced by ours
-  std::set<oci::ChainId> damaged_layers;  // the same
-  std::vector<IndexEntry> images;         // registered: names and cache key as asked for
+  std::set<oci::Digest> damaged_blobs;                  // in the store, but wrong: replaced by ours
+  std::set<oci::ChainId> damaged_layers;                // the same
+  std::map<oci::ChainId, LayerRecord> outdated_layers;  // in the store, held; of use until ours take their place
+  std::vector<IndexEntry> images;                       // registered: names and cache key as asked for
   std::uint64_t counter = 0;
   bool claimed = false, keep = false, moved = false, committed = false;
 
+  // What need not be made: neither damaged nor outdated (layer_record.h).
   std::optional<LayerRecord> find_layer(const oci::ChainId& chain);
+  // What can be used: NotFound when it is absent or damaged.
   LayerRecord need_layer(const oci::ChainId& chain);
   bool has_blob(const oci::Digest& digest, std::optional<std::uint64_t> size);
 

@@ -103,7 +103,8 @@ class Transaction {
   std::unique_ptr<io::Source> open_blob(const oci::Digest& digest);
 
   // As has_blob. A layer of an earlier boot is compared with its fingerprint first; a damaged one is set aside and
-  // counts as absent.
+  // counts as absent. So does one that was unpacked with one mapped id when this transaction has more: it can still be
+  // used, and what is staged here takes its place in commit().
   bool has_layer(const oci::ChainId& chain);
   // Known to be damaged in the store: counts as absent from now on, and what is staged here takes its place in
   // commit().
@@ -142,6 +143,12 @@ class Transaction {
   explicit Transaction(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };
+
+// Makes the layers of an image again that were unpacked with one mapped id, for a user who now works as `owners`, with
+// more. Returns how many; those whose blob is not here stay as they are.
+std::size_t renew_layers(const Store& store, const StoredImage& image, const std::string& owners);
+// Whether there are any.
+bool has_outdated_layers(const Store& store, const StoredImage& image, const std::string& owners);
 
 // A blob of the store; verifies size and digest as it is read. NotFound when absent.
 std::unique_ptr<io::Source> open_blob(const Store& store, const oci::Digest& digest);

@@ -16,6 +16,14 @@ void pull(const std::string& name) {
   run_copy_program({"pull", "--", name}, fmt::format("{} could not be pulled", escape_control(name)));
 }
 
+// Steps see the owners that files of the base have on disk, so layers from the time when one id was mapped do not
+// serve.
+void renew(Session& session, const store::StoredImage& image) {
+  if (!store::has_outdated_layers(session.store(), image, owners_name(session.plan().mode))) return;
+  const std::string owners = owners_name(session.enter().mode);
+  store::renew_layers(session.store(), image, owners);
+}
+
 }  // namespace
 
 Snapshot load_base_image(Session& session, const std::string& name, PullPolicy policy) {
@@ -30,6 +38,7 @@ Snapshot load_base_image(Session& session, const std::string& name, PullPolicy p
     image = store.get(name);
   }
   session.hold(*image);
+  renew(session, *image);
   Snapshot snapshot{store.config(*image), store.manifest(*image).layers, image->top_layer};
   if (!oci::match_rank(oci::Platform::host(), snapshot.config.platform)) {
     log::warn(fmt::format("image {} is for {}, which does not run here", escape_control(name),

@@ -6,7 +6,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <functional>
 
+#include "libcommon/archive/archive_writer.h"
+#include "libcommon/archive/layer_apply.h"
 #include "libcommon/base/error.h"
 #include "libcommon/os/idmap.h"
 #include "libcommon/os/process.h"
@@ -41,6 +45,43 @@ void expect_no_damage(const Store& store) {
   for (const Finding& finding : check(store, {.owners = "single", .content = false})) {
     ADD_FAILURE() << finding.object << ": " << finding.text;
   }
+}
+
+std::uint64_t room_of(const os::Path& mount) {
+  struct statvfs info {};
+  EXPECT_EQ(::statvfs(mount.c_str(), &info), 0);
+  return info.f_bavail * info.f_bsize;
+}
+
+// A layer of one file, with its blob.
+void put_layer(const Store& store, const std::string& content) {
+  io::StringSink tar;
+  archive::ArchiveWriter writer(tar);
+  writer.add_file("file", content);
+  writer.finish();
+  Transaction transaction = Transaction::begin(store, "single");
+  const oci::Digest digest = transaction.put_blob(tar.text());
+  LayerWriter layer = transaction.begin_layer();
+  io::MemorySource source(tar.text());
+  archive::apply_layer(source, layer.diff(),
+                       {.mode = os::IdMode::Single, .whiteouts = archive::WhiteoutStyle::OverlayUser});
+  layer.commit({oci::DiffId(digest)}, digest);
+  transaction.commit();
+}
+
+// A sound store on a disk where no layer can be made again: nothing is damaged, and nothing is said to be compared.
+int check_without_room(const os::Path& mount) {
+  const Store store = Store::open(mount + "/store", Store::Create::Yes);
+  put_layer(store, std::string(1 << 20, 'd'));
+  std::ofstream(mount + "/fill") << std::string(room_of(mount) - 65536, 'f');
+  std::size_t uncompared = 0;
+  for (const Finding& finding : check(store, {.owners = "single", .content = true})) {
+    EXPECT_FALSE(finding.damage()) << finding.object << ": " << finding.text;
+    if (finding.kind == Finding::Kind::Uncompared) ++uncompared;
+  }
+  EXPECT_GT(uncompared, 0u);
+  EXPECT_TRUE(os::list_dir(store.root() + "/staging").empty());
+  return testing::Test::HasFailure() ? 1 : 0;
 }
 
 // Images of growing size, until one does not fit.
@@ -84,14 +125,14 @@ int fill_up(const os::Path& mount, std::size_t files, std::size_t bytes) {
   return testing::Test::HasFailure() ? 1 : 0;
 }
 
-void on_small_disk(const char* options, std::size_t files, std::size_t bytes) {
+void on_small_disk(const char* options, const std::function<int(const os::Path&)>& body) {
   std::string mount = "/tmp/proa-full-XXXXXX";
   ASSERT_NE(::mkdtemp(mount.data()), nullptr);
   os::Child child = os::fork_process([&]() -> int {
     try {
       os::enter_user_namespace(os::plan_user_namespace());
       if (::mount("small", mount.c_str(), "tmpfs", 0, options) != 0) return 77;
-      return fill_up(mount, files, bytes);
+      return body(mount);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
       return 99;
@@ -103,8 +144,13 @@ void on_small_disk(const char* options, std::size_t files, std::size_t bytes) {
   EXPECT_EQ(code, 0);
 }
 
-TEST(FullDiskTest, WithoutRoom) { on_small_disk("size=3m", 5, 100000); }
-TEST(FullDiskTest, WithoutInodes) { on_small_disk("size=64m,nr_inodes=250", 10, 1000); }
+TEST(FullDiskTest, WithoutRoom) {
+  on_small_disk("size=3m", [](const os::Path& mount) { return fill_up(mount, 5, 100000); });
+}
+TEST(FullDiskTest, WithoutInodes) {
+  on_small_disk("size=64m,nr_inodes=250", [](const os::Path& mount) { return fill_up(mount, 10, 1000); });
+}
+TEST(FullDiskTest, CheckWithoutRoomFindsNoDamage) { on_small_disk("size=8m", check_without_room); }
 
 TEST(FullDiskTest, FewDescriptors) {
   std::string base = "/tmp/proa-few-XXXXXX";

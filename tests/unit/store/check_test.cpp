@@ -23,6 +23,7 @@ namespace {
 
 using Kind = Finding::Kind;
 const CheckOptions kFull{.owners = "single", .content = true};
+const CheckOptions kAll{.owners = "full", .content = true};
 const CheckOptions kQuick{.owners = "single", .content = false};
 
 std::string tar_of(const std::string& seed) {
@@ -46,8 +47,8 @@ class CheckTest : public StoreTest {
   }
 
   // Two layers, unpacked from tars as a pull does it.
-  void put_image(const std::vector<std::string>& seeds, const std::string& name) {
-    Transaction transaction = Transaction::begin(store_, "single");
+  void put_image(const std::vector<std::string>& seeds, const std::string& name, const std::string& owners = "single") {
+    Transaction transaction = Transaction::begin(store_, owners);
     TestImage image;
     std::vector<oci::DiffId> stack;
     std::string layers, ids;
@@ -225,6 +226,46 @@ TEST_F(CheckTest, OrphansLeftoversAndStrangersAreTold) {
   const auto found = damage(kQuick);
   EXPECT_TRUE(std::any_of(found.begin(), found.end(), [](const auto& item) { return item.first == Kind::MissingBlob; }))
       << "a container needs it";
+}
+
+// Layers from the time when one id was mapped, for a user who has more now. (The applying is not tested here: both
+// words make the same files for root's.)
+class OutdatedTest : public CheckTest {
+ protected:
+  std::string owners_of(const std::string& name) {
+    return store_.layer(oci::ChainId(oci::Digest::parse(chains_[name]))).value().owners;
+  }
+};
+
+TEST_F(OutdatedTest, LayersAreNamedAndAreNoDamage) {
+  std::map<Kind, int> count;
+  for (const Finding& finding : check(store_, kAll)) ++count[finding.kind];
+  EXPECT_EQ(count, (std::map<Kind, int>{{Kind::OtherIds, 3}}));
+  EXPECT_TRUE(damage(kAll).empty());
+}
+
+TEST_F(OutdatedTest, LayersCountAsAbsentForMakersAndServeUsers) {
+  const oci::ChainId chain(oci::Digest::parse(chains_["one"]));
+  Transaction transaction = Transaction::begin(store_, "full");
+  EXPECT_FALSE(transaction.has_layer(chain));
+  EXPECT_EQ(transaction.overlay_lowers(chain).size(), 2u);
+  EXPECT_TRUE(Transaction::begin(store_, "single").has_layer(chain));
+}
+
+TEST_F(OutdatedTest, WhatIsMadeWithAllIdsTakesTheirPlace) {
+  put_image({"base", "middle"}, "one", "full");
+  EXPECT_EQ(owners_of("one"), "full");
+  put_image({"base", "middle"}, "one", "single");
+  EXPECT_EQ(owners_of("one"), "full") << "never the other way round";
+  expect_clean(store_);
+}
+
+TEST_F(OutdatedTest, WithoutTheirBlobTheyCannotBeMadeAgain) {
+  EXPECT_TRUE(has_outdated_layers(store_, store_.get("two"), "full"));
+  EXPECT_FALSE(has_outdated_layers(store_, store_.get("two"), "single"));
+  remove_image(store_, store_.get("one"), false);
+  for (const std::string& hex : files_in(layout::kBlobs + "/sha256")) ::unlink(blob("sha256:" + hex).c_str());
+  EXPECT_FALSE(has_outdated_layers(store_, store_.get("two"), "full"));
 }
 
 TEST_F(CheckTest, ARepairKilledAtAnyCallCanBeRepeated) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 
 #include "libcommon/archive/import.h"
@@ -31,14 +32,27 @@ struct StoreOptions {
   transport::RegistryOptions registry;
 };
 
+using Kind = store::Finding::Kind;
+
+// What is merely left over is said with --verbose only.
 bool print_findings(const std::vector<store::Finding>& findings, bool verbose) {
   bool damage = false;
   for (const auto& finding : findings) {
     damage = damage || finding.damage();
-    if (finding.damage() || verbose)
-      fmt::print("{}: {}\n", escape_control(finding.object), escape_control(finding.text));
+    const bool idle = finding.kind == Kind::Unreferenced || finding.kind == Kind::Leftover;
+    if (!idle || verbose) fmt::print("{}: {}\n", escape_control(finding.object), escape_control(finding.text));
   }
   return damage;
+}
+
+// A check that did not look at everything has not found the store sound.
+void require_compared(const std::vector<store::Finding>& findings) {
+  const auto count = std::count_if(findings.begin(), findings.end(),
+                                   [](const auto& finding) { return finding.kind == Kind::Uncompared; });
+  if (count == 0) return;
+  throw Error(ErrorCode::NoSpace,
+              fmt::format("{} layers could not be checked: the store has no room to unpack them", count),
+              "make room for the largest layer, or compare without room by --quick");
 }
 
 // One line for each finding; exit code 1 when something is damaged and not mended.
@@ -47,7 +61,12 @@ cli::ExitCode check(cli::Context&, const StoreOptions& options) {
   store::CheckOptions check_options;
   check_options.owners = local.owners();
   check_options.content = !options.quick;
-  if (!options.repair) return print_findings(store::check(local.store(), check_options), options.verbose) ? 1 : 0;
+  if (!options.repair) {
+    const auto findings = store::check(local.store(), check_options);
+    if (print_findings(findings, options.verbose)) return 1;
+    require_compared(findings);
+    return 0;
+  }
   // Blobs first: the layers are made again from them.
   const auto findings = store::check(local.store(), check_options);
   std::vector<std::string> fetched;
@@ -56,6 +75,7 @@ cli::ExitCode check(cli::Context&, const StoreOptions& options) {
   print_findings(fetched.empty() ? report.findings : findings, options.verbose);
   report.actions.insert(report.actions.begin(), fetched.begin(), fetched.end());
   for (const auto& action : report.actions) fmt::print("{}\n", escape_control(action));
+  require_compared(report.findings);
   return 0;
 }
 
