@@ -65,6 +65,7 @@ void add_names(const std::vector<OutputSpec>& outputs, ImageSettings& image) {
   }
   // What only leaves the machine gets no name here.
   if (!named) image.names.clear();
+  image.kept = named;
 }
 
 std::vector<std::string> copy_flags(const BuildOptions& options) {
@@ -101,6 +102,7 @@ Built put_results(const BuildOptions& options, Session& session, Progress& progr
       export_files(session, snapshot, output);
     }
   }
+  if (built.image) session.drop(*built.image, image);
   if (options.iidfile) write_new_file(*options.iidfile, built.image->id.str(), "--iidfile");
   if (options.metadata_file) write_metadata(*options.metadata_file, *built.image, image);
   return built;

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <thread>
@@ -15,7 +13,7 @@
 #include "libcommon/spec/env_file.h"
 #include "libcommon/spec/hosts.h"
 #include "libcommon/spec/ulimits.h"
-#include "libcommon/spec/volumes.h"
+#include "tools/build/commands/common_flags.h"
 
 namespace proa::build {
 namespace {
@@ -27,21 +25,6 @@ using O = BuildOptions;
 }
 [[noreturn]] void unsupported(std::string message, std::string hint = {}) {
   throw Error(ErrorCode::Unsupported, std::move(message), std::move(hint));
-}
-
-NetworkChoice parse_network(const std::string& text) {
-  if (text.empty() || text == "default" || text == "private" || text == "pasta") return NetworkChoice::Default;
-  if (text == "host") return NetworkChoice::Host;
-  if (text == "none") return NetworkChoice::None;
-  unsupported(fmt::format("--network={} is not supported for builds", escape_control(text)),
-              "use default, host or none");
-}
-
-PullPolicy parse_pull(const std::string& text) {
-  if (text == "missing" || text == "ifmissing" || text == "false") return PullPolicy::Missing;
-  if (text == "always" || text == "true" || text == "newer" || text == "ifnewer") return PullPolicy::Always;
-  if (text == "never") return PullPolicy::Never;
-  fail(fmt::format("--pull is always, missing or never, not '{}'", escape_control(text)));
 }
 
 Variables parse_build_args(const std::vector<std::string>& words) {
@@ -98,23 +81,6 @@ std::map<std::string, ContextSpec> parse_contexts(const std::vector<std::string>
   return contexts;
 }
 
-void add_volumes(const O& options, RunSettings& run) {
-  char* cwd = ::get_current_dir_name();
-  std::string here = cwd != nullptr ? cwd : "/";
-  ::free(cwd);
-  for (const std::string& text : options.volumes) {
-    spec::Mount volume = spec::parse_volume(text, here);
-    if (volume.type != spec::MountType::Bind)
-      unsupported("--volume takes a folder of the host here", "begin it with / or .");
-    runtime::MountRequest mount;
-    mount.source = volume.source;
-    mount.target = volume.target;
-    mount.read_only = volume.read_only;
-    run.volumes.push_back(text);
-    run.volume_mounts.push_back(std::move(mount));
-  }
-}
-
 void add_security(const O& options, RunSettings& run) {
   for (const std::string& text : options.security) {
     auto pair = cut(text, "=");
@@ -156,7 +122,8 @@ RunSettings run_settings(const O& options) {
   for (const std::string& server : options.dns) run.dns.push_back(spec::parse_dns_server(server));
   for (const std::string& domain : options.dns_search) run.dns_search.push_back(spec::parse_dns_search(domain));
   run.dns_options = options.dns_options;
-  add_volumes(options, run);
+  run.volumes = options.volumes;
+  run.volume_mounts = bind_volumes(options.volumes);
   add_security(options, run);
   return run;
 }
@@ -230,7 +197,7 @@ BuildRequest build_request(const O& options, const BuildInput& input) {
     spec::Label label = spec::parse_label(text);
     request.labels.push_back({label.key, label.value});
   }
-  request.pull = parse_pull(options.pull);
+  request.pull = parse_pull_policy(options.pull);
   request.run = run_settings(options);
   return request;
 }

@@ -66,8 +66,13 @@ void Schedule::step(Entry& entry) {
   changed_.notify_all();
 }
 
-void Schedule::serve() {
+// Nobody works before all threads are here, and nobody leaves before all have done: a thread that starts or ends
+// allocates without the baton, and a process cloned by then would never get over that.
+void Schedule::serve(std::size_t threads) {
   auto held = baton_.take();
+  ++arrived_;
+  changed_.notify_all();
+  changed_.wait(held, [&] { return arrived_ == threads; });
   while (!failure_ && !all_finished()) {
     if (Entry* entry = take_ready()) {
       step(*entry);
@@ -76,13 +81,14 @@ void Schedule::serve() {
       changed_.wait(held);
     }
   }
+  changed_.wait(held, [&] { return busy_ == 0; });
 }
 
 void Schedule::run() {
   std::vector<std::jthread> threads;
-  auto count = std::min<std::size_t>(jobs_, entries_.size());
-  for (std::size_t i = 1; i < count; ++i) threads.emplace_back([this] { serve(); });
-  serve();
+  auto count = std::clamp<std::size_t>(entries_.size(), 1, jobs_);
+  for (std::size_t i = 1; i < count; ++i) threads.emplace_back([this, count] { serve(count); });
+  serve(count);
   threads.clear();
   if (failure_) std::rethrow_exception(failure_);
 }

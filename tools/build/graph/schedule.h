@@ -46,13 +46,13 @@ class Schedule {
   bool is_ready(const Entry& entry) const;
   Entry* take_ready();
   void step(Entry& entry);
-  void serve();
+  void serve(std::size_t threads);
 
   Baton& baton_;
   unsigned jobs_;
   std::map<std::size_t, Entry> entries_;
   std::condition_variable changed_;
-  std::size_t busy_ = 0;
+  std::size_t busy_ = 0, arrived_ = 0;
   std::exception_ptr failure_;
 };
 

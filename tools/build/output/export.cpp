@@ -66,6 +66,21 @@ void export_files(Session& session, const Snapshot& snapshot, const OutputSpec& 
   for (const Source& source : tree.select(".")) CopyFiles(folder, copy).copy(tree, source);
 }
 
+void export_to(const store::StoredImage& image, const std::string& place, const std::vector<std::string>& flags) {
+  std::vector<std::string> words = {"copy", "--quiet"};
+  words.insert(words.end(), flags.begin(), flags.end());
+  words.insert(words.end(), {"--", "storage:@" + std::string(image.id.hex()), place});
+  std::string failure = fmt::format("{} could not be written", escape_control(place));
+  auto parts = cut(place, ":");
+  std::string_view path = parts ? parts->second : std::string_view();
+  // An archive to stdout needs ours.
+  if (path != "-" && !path.starts_with("-:")) return run_copy_program(std::move(words), failure);
+  os::SpawnPlan plan;
+  plan.program = copy_program();
+  plan.arguments = std::move(words);
+  if (!os::spawn(plan).wait().success()) throw Error(ErrorCode::Unavailable, failure);
+}
+
 void export_image(const store::StoredImage& image, const OutputSpec& output, const std::vector<std::string>& flags) {
   std::vector<std::string> common = flags;
   if (!output.compression.empty() && output.compression != "uncompressed") {
@@ -73,24 +88,12 @@ void export_image(const store::StoredImage& image, const OutputSpec& output, con
     if (!output.compression_level.empty())
       common.insert(common.end(), {"--dest-compress-level", output.compression_level});
   }
-  std::string source = "storage:@" + std::string(image.id.hex());
-  auto copy = [&](const std::string& target, bool to_stdout) {
-    std::vector<std::string> words = {"copy", "--quiet"};
-    words.insert(words.end(), common.begin(), common.end());
-    words.insert(words.end(), {"--", source, target});
-    std::string failure = fmt::format("{} could not be written", escape_control(target));
-    if (!to_stdout) return run_copy_program(std::move(words), failure);
-    os::SpawnPlan plan;
-    plan.program = copy_program();
-    plan.arguments = std::move(words);
-    if (!os::spawn(plan).wait().success()) throw Error(ErrorCode::Unavailable, failure);
-  };
-  if (!output.destination.empty()) return copy(target_of(output), output.destination == "-");
+  if (!output.destination.empty()) return export_to(image, target_of(output), common);
   if (!output.push) return;
   if (output.names.empty()) {
     throw Error(ErrorCode::InvalidArgument, "there is no name to push to", "give one with --tag");
   }
-  for (const std::string& name : output.names) copy("docker://" + name, false);
+  for (const std::string& name : output.names) export_to(image, "docker://" + name, common);
 }
 
 Snapshot squash_layers(Session& session, const Snapshot& snapshot, std::size_t kept) {

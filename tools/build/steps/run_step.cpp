@@ -88,7 +88,7 @@ runtime::ContainerSpec make_spec(Session& session, const RunSettings& settings, 
   spec.identity = runtime::resolve_identity(request.user, {}, root);
   spec.cwd = request.cwd.empty() ? "/" : request.cwd;
   spec.umask = 022;
-  spec.hostname = "build";
+  spec.hostname = request.hostname;
   spec.privileged = request.insecure;
   spec.cap_add = settings.cap_add;
   spec.cap_drop = settings.cap_drop;
@@ -138,6 +138,20 @@ runtime::Launched start_command(const RunContext& context, runtime::LaunchReques
 }
 
 }  // namespace
+
+os::WaitStatus run_attached(const RunContext& context, const RunRequest& request, const WorkRoot& root) {
+  NetworkChoice choice = request.network == NetworkChoice::Default ? context.settings.network : request.network;
+  StepNetwork network(choice, context.settings.dns);
+  os::Dir root_dir = root.dir();
+  runtime::ContainerSpec spec = make_spec(context.session, context.settings, request, root_dir, network);
+  runtime::HostFacts facts = runtime::gather_host_facts(spec, context.session.plan());
+  runtime::Generated generated = runtime::generate(spec, facts);
+  for (const std::string& note : generated.notes) log::debug(note);
+  runtime::LaunchRequest launch;
+  launch.root_mount = root.mount.get();
+  runtime::Launched launched = start_command(context, launch, generated.spec, network);
+  return launched.child().wait();
+}
 
 Ownership run_command(const RunContext& context, const RunRequest& request, const WorkRoot& root) {
   const RunSettings& settings = context.settings;

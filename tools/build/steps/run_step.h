@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libcommon/oci/runtime_spec.h"
+#include "libcommon/os/process.h"
 #include "libcommon/runtime/container_spec.h"
 #include "tools/build/graph/baton.h"
 #include "tools/build/progress/progress.h"
@@ -37,6 +38,7 @@ struct RunRequest {
   NetworkChoice network = NetworkChoice::Default;
   bool insecure = false;
   std::vector<runtime::MountRequest> mounts;
+  std::string hostname = "build";
 };
 
 // Mount points of a step: a folder to put below all layers, so that no layer ever holds them.
@@ -49,6 +51,9 @@ struct RunContext {
   Progress::Id step;
   const RunSettings& settings;
 };
+
+// The same with our own standard streams; returns how the command ended.
+os::WaitStatus run_attached(const RunContext& context, const RunRequest& request, const WorkRoot& root);
 
 // Throws when the command does not end with 0; the text has its status. Returns whose the command was.
 Ownership run_command(const RunContext& context, const RunRequest& request, const WorkRoot& root);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "libcommon/archive/layer_apply.h"
+#include "libcommon/archive/layer_make.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"
 #include "libcommon/io/digest_stream.h"
@@ -89,6 +90,14 @@ const os::UserNamespacePlan& Session::enter() {
   return *plan_;
 }
 
+void Session::stay() {
+  if (!plan().already_inside) {
+    throw Error(ErrorCode::InvalidArgument, "an ordinary user's mounts live in a namespace of their own",
+                "start a shell with `proa unshare` first: the mount lasts as long as that shell");
+  }
+  entered_ = true;
+}
+
 store::Transaction& Session::transaction() {
   if (!transaction_) transaction_.emplace(store::Transaction::begin(store_, owners_name(plan().mode)));
   return *transaction_;
@@ -167,16 +176,25 @@ WorkRoot Session::open_plain_root() {
   return {os::open(upper, O_PATH | O_DIRECTORY), upper};
 }
 
-WorkRoot Session::open_root(const Snapshot& snapshot, const std::optional<os::Path>& stubs) {
-  enter();
-  os::Path scratch = scratch_dir("step");
+namespace {
+
+os::OverlayPlan lowers_of(store::Transaction& transaction, const Snapshot& snapshot,
+                          const std::optional<os::Path>& stubs, const os::Path& scratch) {
   os::OverlayPlan overlay;
-  if (snapshot.top) overlay.lowers = transaction().overlay_lowers(*snapshot.top);
+  if (snapshot.top) overlay.lowers = transaction.overlay_lowers(*snapshot.top);
   if (stubs) overlay.lowers.push_back(*stubs);
   if (overlay.lowers.empty()) {
     overlay.lowers.push_back(os::join(scratch, "empty"));
     os::make_dirs(overlay.lowers.back(), 0755);
   }
+  return overlay;
+}
+
+}  // namespace
+
+WorkRoot Session::open_root(const Snapshot& snapshot, const std::optional<os::Path>& stubs) {
+  os::Path scratch = scratch_dir("step");
+  os::OverlayPlan overlay = lowers_of(transaction(), snapshot, stubs, scratch);
   overlay.upper = os::join(scratch, "upper");
   overlay.work = os::join(scratch, "work");
   os::make_dirs(overlay.upper, 0755);
@@ -186,6 +204,18 @@ WorkRoot Session::open_root(const Snapshot& snapshot, const std::optional<os::Pa
   os::Path mount_point = os::join(scratch, "merged");
   os::make_dirs(mount_point, 0755);
   return {os::mount_overlay_any(overlay, mount_point), overlay.upper};
+}
+
+WorkRoot Session::open_root_at(const Snapshot& snapshot, const std::optional<os::Path>& stubs, const os::Path& upper,
+                               const os::Path& work) {
+  os::Path scratch = scratch_dir("root");
+  os::OverlayPlan overlay = lowers_of(transaction(), snapshot, stubs, scratch);
+  overlay.upper = upper;
+  overlay.work = work;
+  overlay.user_xattr = plan().mode != os::IdMode::Root;
+  os::Path mount_point = os::join(scratch, "merged");
+  os::make_dirs(mount_point, 0755);
+  return {os::mount_overlay_any(overlay, mount_point), upper};
 }
 
 os::UniqueFd Session::mount_read_only(const Snapshot& snapshot) {
@@ -222,6 +252,30 @@ Snapshot Session::commit_step(const std::string& key, const Snapshot& parent, Wo
   result.config.created = std::move(created);
   // A layer that is not there cannot be put on another parent.
   if (made_on == Parent::Same || result.top != parent.top) keep_step(key, result);
+  return result;
+}
+
+Snapshot Session::commit_copy(const Snapshot& parent, const os::Path& upper, oci::History history) {
+  enter();
+  history.created = times_.created();
+  archive::MakeOptions made;
+  archive::ApplyOptions applied;
+  applied.mode = plan().mode;
+  bool root = plan().mode == os::IdMode::Root;
+  made.whiteouts = applied.whiteouts =
+      root ? archive::WhiteoutStyle::OverlayTrusted : archive::WhiteoutStyle::OverlayUser;
+  if (times_.fixed) made.clamp_mtime = times_.fixed->time_since_epoch() / std::chrono::seconds(1);
+  store::BlobWriter blob = transaction().begin_blob();
+  archive::make_layer(os::Dir::open(upper), blob, made);
+  std::uint64_t size = blob.size();
+  oci::Digest digest = blob.commit();
+  oci::DiffId diff_id(digest);
+  store::LayerWriter writer = transaction().begin_layer();
+  std::unique_ptr<io::Source> tar = transaction().open_blob(digest);
+  archive::apply_layer(*tar, writer.diff(), applied);
+  oci::ChainId chain = writer.commit(parent.top, diff_id, digest);
+  Snapshot result = with_layer(parent, chain, diff_id, digest, size, std::move(history));
+  result.config.created = times_.created();
   return result;
 }
 
@@ -262,7 +316,10 @@ store::StoredImage Session::put_image(const Snapshot& snapshot, const ImageSetti
   std::string key = builder.finish();
 
   if (use_cache_ && !pending_) {
-    if (auto image = store_.find_cached(key)) {
+    // One that was only sent elsewhere is none of the user's: it is made once more.
+    auto image = store_.find_cached(key);
+    if (image && store_.find_id(image->id)) {
+      was_there_ = true;
       for (const oci::Reference& name : settings.names) {
         auto named = store_.find(name.str());
         if (!named || named->manifest.digest != image->manifest.digest) store::tag(store_, *image, name);
@@ -280,11 +337,16 @@ store::StoredImage Session::put_image(const Snapshot& snapshot, const ImageSetti
                              .size = config.raw.size()};
   std::string manifest = make_manifest(snapshot, descriptor, settings);
   std::string_view type = settings.docker_format ? oci::kDockerManifest : oci::kOciManifest;
-  transaction().put_image(manifest, type, {.cache_key = key});
-  store::StoredImage image = transaction().put_image(manifest, type, {.names = settings.names});
+  store::StoredImage image = transaction().put_image(manifest, type, {.cache_key = key});
+  was_there_ = store_.find_id(image.id).has_value();
+  image = transaction().put_image(manifest, type, {.names = settings.names});
   pending_ = true;
   flush();
   return image;
+}
+
+void Session::drop(const store::StoredImage& image, const ImageSettings& settings) {
+  if (!settings.kept && !was_there_) store::remove_image(store_, image, false);
 }
 
 }  // namespace proa::build

@@ -38,6 +38,7 @@ struct Timestamps {
 struct ImageSettings {
   bool docker_format = false;
   bool omit_history = false;
+  bool kept = true;  // false: it only leaves the store, and is none of the user's images
   oci::Annotations annotations;
   std::vector<oci::Reference> names;
 };
@@ -58,6 +59,8 @@ class Session {
   // Enters the user namespace that layers are written in, once; a build that finds everything in the cache never does.
   const os::UserNamespacePlan& enter();
   const os::UserNamespacePlan& plan();
+  // Works in the mount namespace of the caller, who shall see the mounts. InvalidArgument where that cannot be.
+  void stay();
   // Runs right after that, for whoever holds descriptors of folders to be mounted.
   void on_enter(std::function<void()> action) { on_enter_.push_back(std::move(action)); }
   const Timestamps& times() const { return times_; }
@@ -73,6 +76,9 @@ class Session {
 
   // `stubs`: a folder that lies below all layers (mount points that no layer has).
   WorkRoot open_root(const Snapshot& snapshot, const std::optional<os::Path>& stubs = std::nullopt);
+  // The same with a writable layer of the caller's, which outlives the session.
+  WorkRoot open_root_at(const Snapshot& snapshot, const std::optional<os::Path>& stubs, const os::Path& upper,
+                        const os::Path& work);
   // A snapshot's root to read from, not attached anywhere.
   os::UniqueFd mount_read_only(const Snapshot& snapshot);
   // A folder of ours that is a root with nothing below it: what COPY --link fills.
@@ -87,8 +93,14 @@ class Session {
   Snapshot commit_step(const std::string& key, const Snapshot& parent, WorkRoot root, oci::History history,
                        Parent made_on = Parent::Same);
 
+  // A layer that is a copy of `upper`, which stays as it is.
+  Snapshot commit_copy(const Snapshot& parent, const os::Path& upper, oci::History history);
+
   // Stores the finished image, or finds the very same one of an earlier build.
   store::StoredImage put_image(const Snapshot& snapshot, const ImageSettings& settings);
+  // Takes an image away again that was only there to be sent elsewhere (ImageSettings::kept); one that was there before
+  // stays.
+  void drop(const store::StoredImage& image, const ImageSettings& settings);
   // Makes finished steps durable; what was registered is visible afterwards.
   void flush();
 
@@ -114,6 +126,7 @@ class Session {
   std::optional<std::map<std::string, store::StoredImage>> cached_;
   std::chrono::steady_clock::time_point last_flush_ = std::chrono::steady_clock::now();
   bool pending_ = false;
+  bool was_there_ = false;  // the image of put_image() before it
 };
 
 // The name of a mode in layer records.

@@ -9,18 +9,8 @@
 #include "libcommon/archive/layer_apply.h"
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
-#include "tools/build/steps/gathered.h"
 
 namespace proa::build {
-
-std::string kept_path(const Piece& piece) {
-  std::string path = piece.source.path;
-  for (std::size_t i = 0; i < piece.depth.value_or(0); ++i) {
-    auto pair = cut(path, "/");
-    path = pair ? std::string(pair->second) : std::string();
-  }
-  return path;
-}
 
 std::unique_ptr<io::Source> open_archive(const SourceTree& tree, const Source& source) {
   if (!S_ISREG(source.st.st_mode)) return nullptr;
