@@ -91,10 +91,24 @@ class Error : public std::exception {
     errno_ = number;
     return std::move(*this);
   }
+  // The code that the program ends with because of this error; nullopt: what it ends with after any other.
+  std::optional<int> exit_status() const noexcept { return exit_status_; }
+  Error&& with_exit_status(int status) && {
+    exit_status_ = status;
+    return std::move(*this);
+  }
+  // A helper program has told the user already, so nobody says it again.
+  bool told() const noexcept { return told_; }
+  Error&& already_told() && {
+    told_ = true;
+    return std::move(*this);
+  }
 
  private:
   ErrorCode code_;
   int errno_ = 0;
+  std::optional<int> exit_status_;
+  bool told_ = false;
   std::string message_;
   std::string text_;
   std::string hint_;

@@ -190,6 +190,7 @@ ExitCode run_program(const Program& program, int argc, char** argv) {
     return flush_output(program, answered ? 0 : run_verb(program, words));
   } catch (const Error& error) {
     report(error);
+    if (error.exit_status()) return *error.exit_status();
     return error.code() == ErrorCode::InvalidArgument ? program.usage_error : program.failure;
   } catch (const std::bad_alloc&) {
     report(Error(ErrorCode::LimitExceeded, "out of memory"));

@@ -8,8 +8,10 @@
 namespace proa::cli {
 
 void report(const std::exception& error) {
+  const auto* ours = dynamic_cast<const Error*>(&error);
+  if (ours != nullptr && ours->told()) return;
   std::string text = "Error: " + escape_control(error.what()) + "\n";
-  if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && !ours->hint().empty()) {
+  if (ours != nullptr && !ours->hint().empty()) {
     text += "hint: " + escape_control(ours->hint()) + "\n";
   }
   std::fflush(stdout);

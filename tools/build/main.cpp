@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
         forward_to(program, words);
       } catch (const std::exception& error) {
         proa::cli::report(error);
-        return 1;
+        return 125;
       }
     }
   }
@@ -24,7 +24,5 @@ int main(int argc, char** argv) {
   program.commands = {add_verb(),           build_command(), cache_command(),    commit_command(),  config_command(),
                       containers_command(), copy_verb(),     from_command(),     inspect_command(), mount_command(),
                       rename_command(),     rm_command(),    run_command_verb(), umount_command()};
-  program.usage_error = 2;
-  program.failure = 1;
   return proa::cli::run_program(program, argc, argv);
 }

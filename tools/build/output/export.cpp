@@ -78,7 +78,7 @@ void export_to(const store::StoredImage& image, const std::string& place, const 
   os::SpawnPlan plan;
   plan.program = copy_program();
   plan.arguments = std::move(words);
-  if (!os::spawn(plan).wait().success()) throw Error(ErrorCode::Unavailable, failure);
+  require_success(os::spawn(plan).wait(), failure);
 }
 
 void export_image(const store::StoredImage& image, const OutputSpec& output, const std::vector<std::string>& flags) {

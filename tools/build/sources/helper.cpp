@@ -15,13 +15,19 @@ std::string copy_program() {
   return ::access(beside.c_str(), X_OK) == 0 ? beside : "proa-copy";
 }
 
+void require_success(const os::WaitStatus& status, const std::string& failure) {
+  if (status.success()) return;
+  if (status.signal() != 0) throw Error(ErrorCode::Unavailable, fmt::format("{}: {}", failure, status.text()));
+  throw Error(ErrorCode::Unavailable, failure).already_told();
+}
+
 void run_copy_program(std::vector<std::string> arguments, const std::string& failure) {
   os::SpawnPlan plan;
   plan.program = copy_program();
   plan.arguments = std::move(arguments);
   // Our stdout is for the result of the build alone.
   plan.descriptors = {{STDERR_FILENO, STDOUT_FILENO}};
-  if (!os::spawn(plan).wait().success()) throw Error(ErrorCode::Unavailable, failure);
+  require_success(os::spawn(plan).wait(), failure);
 }
 
 std::string output_of(const os::SpawnPlan& plan, std::string_view what) {

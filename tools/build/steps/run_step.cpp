@@ -131,9 +131,15 @@ runtime::Launched start_command(const RunContext& context, runtime::LaunchReques
   network.prepare(spec);
   launch.on_namespaces = [&](pid_t init) { network.attach(init); };
   runtime::Launched launched = runtime::launch(launch);
-  launched.wait_ready();
-  network.wait_ready();
-  launched.start();
+  try {
+    launched.wait_ready();
+    network.wait_ready();
+    launched.start();
+  } catch (const runtime::LaunchError& error) {
+    if (error.exit_code() == 125) throw;
+    // The command is at fault, not we: the peers' runtime ends with 1 then, and they pass that on.
+    throw Error(error).with_exit_status(1);
+  }
   return launched;
 }
 
@@ -177,7 +183,8 @@ Ownership run_command(const RunContext& context, const RunRequest& request, cons
     status = launched.child().wait();
   }
   if (!status->success()) {
-    throw Error(ErrorCode::Unavailable, fmt::format("the command {}", status->text()));
+    throw Error(ErrorCode::Unavailable, fmt::format("the command {}", status->text()))
+        .with_exit_status(status->to_exit_code());
   }
   return {spec.identity.uid, spec.identity.gid};
 }

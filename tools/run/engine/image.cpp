@@ -33,9 +33,10 @@ void pull(const RunOptions& options, const std::string& name) {
   // stdout is the container's; what the pull tells belongs to stderr.
   plan.descriptors = {{STDERR_FILENO, STDOUT_FILENO}};
   const os::WaitStatus status = os::spawn(plan).wait();
-  if (!status.success()) {
-    throw Error(ErrorCode::Unavailable, fmt::format("the image '{}' is not here and could not be pulled", name));
-  }
+  if (status.success()) return;
+  Error failure(ErrorCode::Unavailable, fmt::format("the image '{}' is not here and could not be pulled", name));
+  if (status.signal() != 0) throw failure;
+  throw std::move(failure).already_told();  // by proa-copy
 }
 
 bool fits(const store::StoredImage& image, const RunOptions& options) {
