@@ -23,7 +23,8 @@
 namespace proa::os {
 namespace {
 
-constexpr std::size_t kMaxMapLines = 340;  // user_namespaces(7), Linux 4.15
+constexpr std::size_t kMaxMapLines = 340;     // user_namespaces(7), Linux 4.15
+constexpr std::uint32_t kUsualRange = 65536;  // what useradd gives
 constexpr const char* kSelfUids = "/proc/self/uid_map";
 constexpr const char* kSelfGids = "/proc/self/gid_map";
 
@@ -75,11 +76,20 @@ UserNamespacePlan single_plan(uid_t uid, gid_t gid, const std::string& why, std:
   return plan;
 }
 
-std::string full_hint(const std::string& user) {
-  return fmt::format(
-      "for full id ranges install the package uidmap and run as root: usermod --add-subuids 100000-165535 "
-      "--add-subgids 100000-165535 {}",
-      user.empty() ? "USER" : user);
+// What gives full ranges, as far as it is missing.
+std::string full_hint(const IdFacts& facts) {
+  std::vector<std::string> steps;
+  if (!facts.newuidmap || !facts.newgidmap) steps.emplace_back("install the package uidmap");
+  std::string flags;
+  const auto first = first_free_range(facts.taken, kUsualRange);
+  const std::string range = first ? fmt::format("{}-{}", *first, *first + kUsualRange - 1) : "FIRST-LAST";
+  if (facts.subordinate_uids.empty()) flags += " --add-subuids " + range;
+  if (facts.subordinate_gids.empty()) flags += " --add-subgids " + range;
+  if (!flags.empty()) {
+    steps.push_back(
+        fmt::format("run as root: usermod{} {}", flags, facts.user_name.empty() ? "USER" : facts.user_name));
+  }
+  return "for full id ranges " + proa::join(steps, " and ");
 }
 
 // newuidmap or newgidmap, forked before we leave our user namespace and let loose when the pipe closes.
@@ -220,6 +230,7 @@ IdFacts gather_id_facts() {
   facts.newuidmap = find_program("newuidmap");
   facts.newgidmap = find_program("newgidmap");
   if (auto name = user_name(facts.uid)) facts.user_name = *name;
+  if (facts.subordinate_uids.empty() || facts.subordinate_gids.empty()) facts.taken = taken_ids();
   return facts;
 }
 
@@ -235,14 +246,15 @@ UserNamespacePlan plan_user_namespace(const IdFacts& facts) {
     return plan;
   }
   if (facts.subordinate_uids.empty() || facts.subordinate_gids.empty() || !facts.newuidmap || !facts.newgidmap) {
-    return single_plan(facts.uid, facts.gid, why_single(facts), full_hint(facts.user_name));
+    return single_plan(facts.uid, facts.gid, why_single(facts), full_hint(facts));
   }
   plan.mode = IdMode::Full;
   plan.uids = full_map(facts.uid, facts.subordinate_uids);
   plan.gids = full_map(facts.gid, facts.subordinate_gids);
   plan.newuidmap = *facts.newuidmap;
   plan.newgidmap = *facts.newgidmap;
-  plan.hint = full_hint(facts.user_name);
+  // For the case that the helpers refuse.
+  plan.hint = "newuidmap and newgidmap have to be set-user-ID root: install the package uidmap again";
   return plan;
 }
 

@@ -59,7 +59,8 @@ struct IdFacts {
   IdMap current_uids, current_gids;
   std::vector<SubordinateRange> subordinate_uids, subordinate_gids;
   std::optional<std::string> newuidmap, newgidmap;
-  std::string user_name;  // for the hint
+  std::string user_name;                // for the hint
+  std::vector<SubordinateRange> taken;  // what the hint must not offer; empty when the user has ranges
 };
 IdFacts gather_id_facts();
 UserNamespacePlan plan_user_namespace(const IdFacts& facts);

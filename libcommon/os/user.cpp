@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "libcommon/base/error.h"
@@ -18,18 +19,24 @@ std::vector<std::string> lines_of(const Path& path) {
   return text ? split(*text, '\n') : std::vector<std::string>{};
 }
 
-std::vector<SubordinateRange> ranges_in(const Path& path, uid_t uid) {
+// Of the owners that `wanted` says.
+template <typename Wanted>
+std::vector<SubordinateRange> ranges_in(const Path& path, const Wanted& wanted) {
   std::vector<SubordinateRange> ranges;
-  std::string number = std::to_string(uid);
-  std::optional<std::string> name = user_name(uid);
   for (const auto& line : lines_of(path)) {
     auto fields = split(trim(line), ':');
-    if (fields.size() != 3 || (fields[0] != number && fields[0] != name)) continue;
+    if (fields.size() != 3 || !wanted(fields[0])) continue;
     auto first = parse_integer<std::uint32_t>(fields[1]);
     auto count = parse_integer<std::uint32_t>(fields[2]);
     if (first && count && *count > 0) ranges.push_back({*first, *count});
   }
   return ranges;
+}
+
+std::vector<SubordinateRange> ranges_of(const Path& path, uid_t uid) {
+  const std::string number = std::to_string(uid);
+  const std::optional<std::string> name = user_name(uid);
+  return ranges_in(path, [&](const std::string& owner) { return owner == number || owner == name; });
 }
 
 // Fields of the passwd(5) line with this uid.
@@ -44,8 +51,33 @@ std::optional<std::vector<std::string>> passwd_entry(uid_t uid) {
 
 }  // namespace
 
-std::vector<SubordinateRange> subordinate_uids(uid_t uid) { return ranges_in("/etc/subuid", uid); }
-std::vector<SubordinateRange> subordinate_gids(uid_t uid) { return ranges_in("/etc/subgid", uid); }
+std::vector<SubordinateRange> subordinate_uids(uid_t uid) { return ranges_of("/etc/subuid", uid); }
+std::vector<SubordinateRange> subordinate_gids(uid_t uid) { return ranges_of("/etc/subgid", uid); }
+
+std::vector<SubordinateRange> taken_ids() {
+  std::vector<SubordinateRange> taken;
+  for (const char* path : {"/etc/subuid", "/etc/subgid"}) {
+    for (const auto& range : ranges_in(path, [](const std::string&) { return true; })) taken.push_back(range);
+  }
+  for (const auto& line : lines_of("/etc/passwd")) {
+    auto fields = split(line, ':');
+    if (fields.size() < 7) continue;
+    if (auto uid = parse_integer<std::uint32_t>(fields[2])) taken.push_back({*uid, 1});
+  }
+  return taken;
+}
+
+std::optional<std::uint32_t> first_free_range(std::vector<SubordinateRange> taken, std::uint32_t count) {
+  constexpr std::uint64_t kFirst = 100000, kEnd = 4294967295;  // (uid_t)-1 is no id
+  std::sort(taken.begin(), taken.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::uint64_t candidate = kFirst;
+  for (const auto& range : taken) {
+    const std::uint64_t end = std::uint64_t{range.first} + range.count;
+    if (range.first < candidate + count && end > candidate) candidate = end;
+  }
+  if (candidate + count > kEnd) return std::nullopt;
+  return static_cast<std::uint32_t>(candidate);
+}
 
 std::optional<std::string> user_name(uid_t uid) {
   auto entry = passwd_entry(uid);

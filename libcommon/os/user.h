@@ -20,6 +20,12 @@ struct SubordinateRange {
 std::vector<SubordinateRange> subordinate_uids(uid_t uid);
 std::vector<SubordinateRange> subordinate_gids(uid_t uid);
 
+// What nobody may be given any more: every range in /etc/subuid and /etc/subgid, and every id in /etc/passwd.
+std::vector<SubordinateRange> taken_ids();
+// The first `count` ids from 100000 on (where useradd begins, too) that none of `taken` overlaps; nullopt: none are
+// left.
+std::optional<std::uint32_t> first_free_range(std::vector<SubordinateRange> taken, std::uint32_t count);
+
 // Name of a uid in the host's /etc/passwd.
 std::optional<std::string> user_name(uid_t uid);
 

@@ -38,8 +38,30 @@ TEST(PlanUserNamespace, WithoutRangesOrHelpersOneIdIsMappedAndSaid) {
     EXPECT_EQ(plan.uids, (IdMap{{0, 1000, 1}}));
     EXPECT_EQ(plan.gids, (IdMap{{0, 100, 1}}));
     EXPECT_FALSE(plan.reason.empty());
-    EXPECT_NE(plan.hint.find("ann"), std::string::npos);
+    EXPECT_EQ(plan.hint.find("usermod") != std::string::npos, missing < 2) << plan.hint;
+    EXPECT_EQ(plan.hint.find("install") != std::string::npos, missing >= 2) << plan.hint;
   }
+}
+
+TEST(PlanUserNamespace, TheHintOffersIdsThatNobodyHas) {
+  auto facts = ordinary_user();
+  facts.subordinate_uids.clear();
+  facts.taken = {{165536, 65536}, {100000, 65536}, {231072, 10}, {1000, 1}};
+  EXPECT_EQ(plan_user_namespace(facts).hint, "for full id ranges run as root: usermod --add-subuids 231082-296617 ann");
+  facts.subordinate_gids.clear();
+  facts.newuidmap.reset();
+  facts.taken = {{150000, 5}};
+  EXPECT_EQ(plan_user_namespace(facts).hint,
+            "for full id ranges install the package uidmap and run as root: usermod --add-subuids 150005-215540 "
+            "--add-subgids 150005-215540 ann");
+}
+
+TEST(FirstFreeRange, IsWhereNothingOverlaps) {
+  EXPECT_EQ(first_free_range({}, 65536), 100000U);
+  EXPECT_EQ(first_free_range({{99999, 1}, {165536, 1}}, 65536), 100000U);
+  EXPECT_EQ(first_free_range({{99999, 2}}, 65536), 100001U);
+  EXPECT_EQ(first_free_range({{0, 4294967295U}}, 65536), std::nullopt);
+  EXPECT_EQ(first_free_range({{100000, 4294967295U}}, 65536), std::nullopt);
 }
 
 TEST(PlanUserNamespace, RootNeedsNone) {
