@@ -87,11 +87,10 @@ ArchiveReader::ArchiveReader(os::UniqueFd file, std::string name)
     : file_(std::make_shared<const os::UniqueFd>(std::move(file))), name_(std::move(name)) {}
 
 ArchiveReader ArchiveReader::open(os::UniqueFd file, std::string name, const os::Path& staging) {
-  While opening{[&] { return "reading archive " + escape_control(name); }};
+  const While opening{[shown = escape_control(name)] { return "reading archive " + shown; }};
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) throw system_error("stat " + name);
-  if (S_ISDIR(info.st_mode))
-    throw Error(ErrorCode::InvalidArgument, escape_control(name) + " is a directory, not an archive");
+  if (S_ISDIR(info.st_mode)) throw Error(ErrorCode::InvalidArgument, "it is a directory, not an archive");
   bool in_place = false;
   if (S_ISREG(info.st_mode)) {
     std::array<std::byte, kTarHeadSize> head{};
@@ -102,8 +101,7 @@ ArchiveReader ArchiveReader::open(os::UniqueFd file, std::string name, const os:
     auto [source, head] =
         io::peek(decompress_import(std::make_unique<io::FdSource>(std::move(file), name)), kTarHeadSize);
     // Before anything is copied: the disk is not filled for what is no archive.
-    if (!looks_like_tar(io::as_bytes(head)))
-      throw Error(ErrorCode::Corrupt, escape_control(name) + " is no tar archive");
+    if (!looks_like_tar(io::as_bytes(head))) throw Error(ErrorCode::Corrupt, "it is no tar archive");
     file = spool(std::move(source), staging);
   }
   ArchiveReader reader(std::move(file), std::move(name));

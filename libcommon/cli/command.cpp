@@ -175,6 +175,7 @@ void detail::bad_number(const std::string&) { throw Error(ErrorCode::InvalidArgu
 
 ExitCode run_program(const Program& program, int argc, char** argv) {
   ensure_standard_descriptors();
+  set_hints(program.hint);
   if (::getuid() != ::geteuid() || ::getgid() != ::getegid()) {
     report(Error(ErrorCode::PermissionDenied, program.name + " must not be set-user-ID or set-group-ID"));
     return program.failure;

@@ -221,6 +221,7 @@ struct Program {
   std::vector<Command> commands;
   ExitCode usage_error = 125;  // as the peer has it: podman 125, skopeo and buildah 1 or 2
   ExitCode failure = 125;
+  std::string (*hint)(const Error&) = nullptr;  // for errors that bring none
 };
 
 // Parses argv, runs the command, reports a thrown Error as "Error: ..." and "hint: ..." on stderr. The one place that
@@ -230,5 +231,7 @@ ExitCode run_program(const Program& program, int argc, char** argv);
 
 // Prints error and hint as run_program does, foreign bytes escaped.
 void report(const std::exception& error);
+// Set by run_program: what report() asks about errors without a hint.
+void set_hints(std::string (*hint)(const Error&));
 
 }  // namespace proa::cli

@@ -136,6 +136,11 @@ void sweep_earlier_boots(const os::Path& data, const os::Path& run) {
   }
 }
 
+os::Path& last_data() {
+  static os::Path path;
+  return path;
+}
+
 }  // namespace
 
 Paths find_paths(const PathOverrides& overrides) {
@@ -159,8 +164,11 @@ Paths find_paths(const PathOverrides& overrides) {
     return root ? os::Path("/etc/proa") : os::join(base.find("XDG_CONFIG_HOME", ".config"), "proa");
   });
   base.say();
+  last_data() = paths.data;
   return paths;
 }
+
+const os::Path& chosen_data() { return last_data(); }
 
 void Paths::make() const {
   make_private(data, "--root, PROA_ROOT or XDG_DATA_HOME");

@@ -39,5 +39,7 @@ struct Paths {
 // where that is ours, else a directory below `data`, named for this boot. Throws where no home directory can be found,
 // and for programs that run with more rights than their caller (setuid).
 Paths find_paths(const PathOverrides& overrides = {});
+// `data` as this process chose it last; empty: not yet. For hints.
+const os::Path& chosen_data();
 
 }  // namespace proa::config

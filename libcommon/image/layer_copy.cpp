@@ -84,6 +84,11 @@ class LayerCopier {
   }
 
  private:
+  // A decompressor knows no names.
+  static std::string what(const LayerPlan& layer) {
+    return fmt::format("converting layer {} ({})", layer.use.layer_index + 1, layer.from.digest.short_id());
+  }
+
   StoredBlob store(const LayerPlan& layer, std::size_t slot, bool& reused, std::stop_token stop) {
     if (const auto present = find_present(layer, stop)) {
       reused = true;
@@ -102,6 +107,7 @@ class LayerCopier {
         return destination_.put_blob(plan, *content, stop);
       }
       case LayerAction::Decompress: {
+        const While inflating{[&] { return what(layer); }};
         if (layer.use.diff_id) plan.digest = layer.use.diff_id->digest();
         const auto plain = io::decompress_any(std::move(content));
         return destination_.put_blob(plan, *plain, stop);
@@ -125,7 +131,8 @@ class LayerCopier {
 
   StoredBlob compress(const LayerPlan& layer, const BlobPlan& plan, std::unique_ptr<io::Source> plain,
                       std::stop_token stop) {
-    CompressingSource compressed(std::move(plain), layer.to, options_.compression_level, doing_);
+    const std::string doing = fmt::format("{}: {}", doing_, what(layer));  // of another thread
+    CompressingSource compressed(std::move(plain), layer.to, options_.compression_level, doing);
     StoredBlob stored = destination_.put_blob(plan, compressed.source(), stop);
     if (context_.memory != nullptr && layer.use.diff_id)
       context_.memory->remember(*layer.use.diff_id, layer.to, stored);

@@ -48,6 +48,29 @@ std::string decode(const std::string& body) {
   return code.empty() ? message : code + ": " + message;
 }
 
+// An answer to HEAD has no body. The words are those of the error codes of distribution-spec.
+std::string words_for(int status) {
+  if (status == 401) return "unauthorized";
+  if (status == 403) return "denied";
+  if (status == 404) return "not found";
+  if (status == 429) return "too many requests";
+  return fmt::format("unexpected HTTP status {}", status);
+}
+
+std::string hint_for(int status, std::string_view words, std::string_view host, const Asker& asker) {
+  if (status == 429) return "the registry limits requests; wait, or log in";
+  if (status == 401 || status == 403) {
+    if (asker.user.empty()) return fmt::format("log in with `proa login {}`", host);
+    if (status == 401 && !asker.is_proven)
+      return fmt::format("check the name and the password; `proa login {}` stores others", host);
+    return fmt::format("{} may not do that there, or the repository does not exist", asker.user);
+  }
+  if (words.starts_with("manifest unknown")) return "check the tag; `proa-copy list-tags docker://NAME` lists them";
+  if (words.starts_with("name unknown") || words.starts_with("repository name not known"))
+    return "check the name of the repository";
+  return {};
+}
+
 ErrorCode code_for(int status) {
   if (status == 404) return ErrorCode::NotFound;
   if (status == 401 || status == 403) return ErrorCode::Unauthorized;
@@ -59,7 +82,7 @@ ErrorCode code_for(int status) {
 
 std::string words_of(http::Response& response) {
   std::string words = decode(read_some(*response.body));
-  if (words.empty()) words = fmt::format("unexpected HTTP status {}", response.status);
+  if (words.empty()) words = words_for(response.status);
   if (words.size() > kMaxWords) words.resize(kMaxWords);
   return escape_control(words);
 }
@@ -89,12 +112,12 @@ std::optional<std::string> next_page(const http::Response& response, std::string
   return (target.starts_with('?') ? std::string(list) : folder) + target;
 }
 
-void throw_answer(http::Response& response, std::string_view what, std::string_view host) {
-  const ErrorCode code = code_for(response.status);
-  std::string hint;
-  if (code == ErrorCode::Unauthorized) hint = fmt::format("log in with `proa login {}`", host);
-  if (response.status == 429) hint = "the registry limits requests; wait, or log in";
-  throw Error(code, fmt::format("{}: {}", what, words_of(response)), std::move(hint));
+void throw_answer(http::Response& response, std::string_view what, std::string_view host, const Asker& asker) {
+  std::string words = words_of(response);
+  std::string hint = hint_for(response.status, words, host, asker);
+  if (response.status == 401 && !asker.user.empty() && !asker.is_proven)
+    words = fmt::format("wrong user name or password ({})", words);
+  throw Error(code_for(response.status), fmt::format("{}: {}", what, words), std::move(hint));
 }
 
 }  // namespace proa::registry

@@ -49,7 +49,9 @@ void BlobSource::open() {
     response = repository_.send(std::move(whole), stop_);
   }
   // The image is there, but not whole: that is no answer to "is there such an image".
-  if (response.status == 404) throw Error(ErrorCode::Io, fmt::format("{}: {}", doing, words_of(response)));
+  if (response.status == 404)
+    throw Error(ErrorCode::Io, fmt::format("{}: {}", doing, words_of(response)),
+                "the registry has lost a part of the image: push it again");
   if (response.status != 200 && !partial) repository_.refuse(response, doing);
   body_ = std::move(response.body);
   if (at_ > 0 && !partial) skip_to_position();

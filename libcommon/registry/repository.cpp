@@ -66,7 +66,7 @@ Session::Call Repository::make_call(std::string method, std::string_view target)
 }
 
 void Repository::refuse(http::Response& response, std::string_view doing) const {
-  throw_answer(response, doing, session_->host());
+  throw_answer(response, doing, session_->host(), session_->asker(path_));
 }
 
 RemoteManifest Repository::manifest(std::string_view reference, std::stop_token stop) const {

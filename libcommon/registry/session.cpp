@@ -68,6 +68,8 @@ struct Session::State {
   void knock(const http::Url& at, const std::stop_token& stop) const;
   void ping(const http::Url& at, bool last, const std::stop_token& stop);
   std::optional<config::Credentials> credentials_for(const std::string& name);
+  // Given by the caller, or stored for the repository.
+  std::optional<config::Credentials> own_credentials(const std::string& repository);
   std::optional<config::Credentials> credentials_for_realm(const http::Url& realm, const std::string& repository);
   std::string authorization(const Call& call, const std::stop_token& stop);
   std::string bearer(const Challenge& challenge, const Call& call, const std::stop_token& stop);
@@ -142,11 +144,15 @@ std::optional<config::Credentials> Session::State::credentials_for(const std::st
   return credentials.emplace(name, config::find_credentials(name, options.auth)).first->second;
 }
 
+std::optional<config::Credentials> Session::State::own_credentials(const std::string& repository) {
+  if (options.credentials) return options.credentials;
+  return credentials_for(repository.empty() ? host : host + "/" + repository);
+}
+
 std::optional<config::Credentials> Session::State::credentials_for_realm(const http::Url& realm,
                                                                          const std::string& repository) {
   if (options.anonymous) return std::nullopt;
-  auto own =
-      options.credentials ? options.credentials : credentials_for(repository.empty() ? host : host + "/" + repository);
+  auto own = own_credentials(repository);
   if (!own || may_know_credentials(realm, *base, options.tls_verify.value_or(true))) return own;
   log::warn(fmt::format("{} names a token server elsewhere, {}: it is not told the credentials for {}", host,
                         realm.display(), host));
@@ -173,8 +179,7 @@ std::string Session::State::authorization(const Call& call, const std::stop_toke
   if (!options.registry_token.empty()) return "Bearer " + options.registry_token;
   if (const auto* challenge = find_challenge(challenges, "bearer")) return "Bearer " + bearer(*challenge, call, stop);
   if (find_challenge(challenges, "basic") == nullptr || options.anonymous) return {};
-  const auto own = options.credentials ? options.credentials
-                                       : credentials_for(call.repository.empty() ? host : host + "/" + call.repository);
+  const auto own = own_credentials(call.repository);
   return own && !own->username.empty() ? basic_authorization(*own) : std::string{};
 }
 
@@ -250,11 +255,30 @@ http::Response Session::send(Call call, std::stop_token stop) {
   }
 }
 
+Asker Session::asker(const std::string& repository) const {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->options.anonymous || !state_->options.registry_token.empty()) return {};
+  const auto own = state_->own_credentials(repository);
+  if (!own) return {};
+  const std::string user = own->username.empty() ? "the owner of the stored token" : own->username;
+  return {.user = user, .is_proven = find_challenge(state_->challenges, "bearer") != nullptr};
+}
+
 void Session::check_credentials(std::stop_token stop) {
   Call call;
   call.request.url = "/v2/";
-  http::Response response = send(std::move(call), stop);
-  if (response.status != 200) throw_answer(response, fmt::format("logging in to {}", state_->host), state_->host);
+  constexpr const char* kHint = "some registries want an access token in place of the password";
+  http::Response response;
+  try {
+    response = send(std::move(call), stop);
+  } catch (Error& error) {  // of a token server
+    if (error.code() != ErrorCode::Unauthorized) throw;
+    throw std::move(error).with_hint(kHint);
+  }
+  if (response.status == 401) {
+    throw Error(ErrorCode::Unauthorized, fmt::format("wrong user name or password ({})", words_of(response)), kHint);
+  }
+  if (response.status != 200) throw_answer(response, "checking the password", state_->host, asker({}));
 }
 
 }  // namespace proa::registry

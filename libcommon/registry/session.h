@@ -9,6 +9,7 @@
 
 #include "libcommon/config/auth.h"
 #include "libcommon/http/client.h"
+#include "libcommon/registry/answer.h"
 #include "libcommon/registry/retry.h"
 
 namespace proa::registry {
@@ -41,6 +42,8 @@ class Session {
   const http::Timeouts& timeouts() const;
   // The registry's address, found out on first use by asking /v2/: "https://registry-1.docker.io".
   std::string base_url(std::stop_token stop = {});
+  // As whom a repository ("library/busybox", empty: none) is asked.
+  Asker asker(const std::string& repository) const;
   // Does the registry take the credentials? For login. Unauthorized when not.
   void check_credentials(std::stop_token stop = {});
 

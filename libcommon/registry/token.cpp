@@ -130,7 +130,8 @@ Token fetch_token(const http::Client& client, const TokenRequest& wanted, const 
     if (refused)
       throw Error(ErrorCode::Unauthorized, fmt::format("asking {} for a token: {}", server, words_of(response)),
                   fmt::format("log in again with `proa login {}`", wanted.registry));
-    throw_answer(response, fmt::format("asking {} for a token", server), wanted.registry);
+    throw_answer(response, fmt::format("asking {} for a token", server), wanted.registry,
+                 {.user = wanted.credentials ? wanted.credentials->username : "", .is_proven = false});
   }
   return decode(io::read_all(*response.body, kMaxTokenAnswer, "answer of the token server"), server);
 }

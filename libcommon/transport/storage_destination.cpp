@@ -205,7 +205,10 @@ class StorageDestination final : public ImageDestination {
     io::Pipe pipe;
     std::exception_ptr unpack_failure;
     std::thread worker([&] {
-      const While unpacking{[&] { return fmt::format("unpacking layer {}", plan.use.layer_index + 1); }};
+      const While unpacking{[&] {
+        return fmt::format("unpacking layer {}{}", plan.use.layer_index + 1,
+                           plan.digest ? " (" + plan.digest->short_id() + ")" : "");
+      }};
       try {
         unpacker.run(std::make_unique<PipeSource>(pipe));
       } catch (...) {

@@ -1,4 +1,5 @@
 #include "libcommon/cli/command.h"
+#include "libcommon/config/hints.h"
 #include "libcommon/runtime/self.h"
 #include "tools/build/commands/build.h"
 #include "tools/build/commands/cache.h"
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
   proa::cli::Program program;
   program.name = "proa-build";
   program.summary = "Build images from Containerfiles, or step by step";
+  program.hint = proa::config::hint_for;
   program.commands = {add_verb(),           build_command(), cache_command(),    commit_command(),  config_command(),
                       containers_command(), copy_verb(),     from_command(),     inspect_command(), mount_command(),
                       rename_command(),     rm_command(),    run_command_verb(), umount_command()};

@@ -1,6 +1,7 @@
 #include <string>
 #include <vector>
 
+#include "libcommon/config/hints.h"
 #include "tools/copy/commands.h"
 #include "tools/copy/global_flags.h"
 
@@ -8,6 +9,7 @@ int main(int argc, char** argv) {
   proa::cli::Program program;
   program.name = "proa-copy";
   program.summary = "Copy, inspect and manage container images";
+  program.hint = proa::config::hint_for;
   program.commands = proa::copy::commands();
   std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   program.usage_error = program.failure = proa::copy::is_skopeo_verb(words) ? 1 : 125;

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "libcommon/cli/command.h"
+#include "libcommon/config/hints.h"
 #include "libcommon/runtime/self.h"
 #include "tools/run/commands/commands.h"
 #include "tools/run/oci/oci.h"
@@ -86,6 +87,7 @@ int main(int argc, char** argv) {
   const Verb* verb = find_verb(argc, argv);
   if (verb != nullptr && verb->enters_containers) proa::runtime::protect_own_binary(argv);
   proa::cli::Program program{"proa-run", "Run containers", {}};
+  program.hint = proa::config::hint_for;
   // The tables of all verbs are some hundred flags, and a monitor would keep them for its life.
   if (verb != nullptr) {
     program.commands.push_back(verb->make());

@@ -19,12 +19,13 @@ TEST(RegistryAuth, BasicAndBearer) {
   }
 }
 
-TEST(RegistryAuth, WrongPasswordIsTriedOnceAndSaysHowToLogIn) {
+TEST(RegistryAuth, WrongPasswordIsTriedOnceAndCalledWrong) {
   for (const auto auth : {Auth::Basic, Auth::Bearer}) {
     FakeRegistry fake({.auth = auth});
     const auto error = error_of([&] { open(fake, Access::Pull, with_password("user", "wr0ng")).manifest("1"); });
     EXPECT_EQ(error.code(), ErrorCode::Unauthorized);
-    EXPECT_EQ(error.hint(), "log in with `proa login " + fake.host() + "`");
+    EXPECT_EQ(error.hint(), "check the name and the password; `proa login " + fake.host() + "` stores others");
+    EXPECT_NE(error.message().find("wrong user name or password"), std::string::npos) << error.message();
     EXPECT_EQ(error.text().find("wr0ng"), std::string::npos);
     const auto shown = "Basic " + base64_encode("user:wr0ng");
     int times = 0;

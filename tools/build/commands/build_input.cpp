@@ -51,6 +51,7 @@ void find_containerfile(const BuildOptions& options, const OpenContext& context,
       }
       if (!local) throw Error(ErrorCode::NotFound, fmt::format("no {} in the context", escape_control(*options.file)));
     }
+    const While reading{"the Containerfile that -f names"};
     input.text = read_user_file(*options.file, kMaxContainerfile);
     return;
   }

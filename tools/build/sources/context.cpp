@@ -97,6 +97,7 @@ OpenContext open_context(const ContextSpec& spec, Session& session, const std::s
     case ContextSpec::Kind::Image:
       break;
   }
+  const While opening{"the build context"};
   return {os::Dir::open(spec.text), {}};
 }
 

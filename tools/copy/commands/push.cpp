@@ -54,9 +54,9 @@ class Pusher {
         progress_(options.quiet, options.progress) {}
 
   void push(const std::string& local, const transport::ImageName& target) {
-    const std::string doing =
-        fmt::format("pushing {} to {}", local,
-                    target.kind == transport::Kind::Docker ? target.reference->familiar() : target.str());
+    const std::string there = target.kind == transport::Kind::Docker ? target.reference->familiar() : target.str();
+    const bool same = there == local || there == local + ":latest";
+    const std::string doing = same ? "pushing " + there : fmt::format("pushing {} to {}", local, there);
     const auto image = store_.get(local);
     require_platform(image, local, options_.platform);
     const auto source = transport::open_storage_source(

@@ -1,6 +1,7 @@
 #include "tools/run/monitor/protocol.h"
 
 #include "libcommon/base/strings.h"
+#include "libcommon/config/hints.h"
 #include "libcommon/runtime/launch.h"
 
 namespace proa::monitor {
@@ -23,7 +24,8 @@ Failure Failure::parse(std::string_view body) {
 Failure failure_of(const std::exception& error) {
   Failure failure;
   failure.text = error.what();
-  if (const auto* ours = dynamic_cast<const Error*>(&error)) failure.hint = ours->hint();
+  if (const auto* ours = dynamic_cast<const Error*>(&error))
+    failure.hint = ours->hint().empty() ? config::hint_for(*ours) : ours->hint();
   if (const auto* launch = dynamic_cast<const runtime::LaunchError*>(&error)) failure.exit_code = launch->exit_code();
   return failure;
 }
