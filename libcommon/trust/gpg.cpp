@@ -13,6 +13,7 @@
 #include "libcommon/base/log.h"
 #include "libcommon/base/random.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/config/paths.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/process.h"
 #include "libcommon/trust/signature.h"
@@ -23,9 +24,17 @@ namespace {
 constexpr std::uint64_t kMaxStatus = 256 << 10;
 constexpr std::string_view kStatusPrefix = "[GNUPG:] ";
 
-std::string make_temporary_folder() {
+// $TMPDIR, else where what ends with the session is: never a folder that others may write to.
+std::string place_for_folders() {
   const char* set = std::getenv("TMPDIR");
-  std::string path = os::join(set != nullptr && *set == '/' ? set : "/tmp", "proa-gpg-XXXXXX");
+  if (set != nullptr && *set == '/') return set;
+  std::string run = config::find_paths().run;
+  os::make_dirs(run, 0700);
+  return run;
+}
+
+std::string make_temporary_folder() {
+  std::string path = os::join(place_for_folders(), "proa-gpg-XXXXXX");
   if (::mkdtemp(path.data()) == nullptr) throw system_error("make " + path);
   return path;
 }
