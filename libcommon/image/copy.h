@@ -18,7 +18,7 @@ namespace proa::image {
 class CopyObserver {
  public:
   enum class Item { Config, Layer };
-  enum class Outcome { Copied, Reused, Failed };
+  enum class Outcome { Copied, Reused, Failed, Stopped };  // Stopped: since another one failed
 
   virtual ~CopyObserver() = default;
   // `slot` tells blobs apart: one digest may come twice in an image. `size` in bytes as read from the source.

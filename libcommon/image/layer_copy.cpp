@@ -201,8 +201,10 @@ std::vector<StoredBlob> copy_layers(const CopyPlan& plan, const transport::Image
         stored[i] = copier.copy(plan.layers[i], first_slot + i, stop.get_token());
       } catch (...) {
         const std::lock_guard guard(mutex);
-        if (!failure) failure = std::current_exception();  // the others fail only because they were stopped
-        if (context.observer != nullptr) context.observer->blob_finished(first_slot + i, CopyObserver::Outcome::Failed);
+        // The others fail only because they were stopped.
+        const auto outcome = failure ? CopyObserver::Outcome::Stopped : CopyObserver::Outcome::Failed;
+        if (!failure) failure = std::current_exception();
+        if (context.observer != nullptr) context.observer->blob_finished(first_slot + i, outcome);
         stop.request_stop();
       }
     }

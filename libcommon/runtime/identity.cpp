@@ -123,8 +123,7 @@ Identity resolve_identity(std::string_view user, const std::vector<std::string>&
     entry = find_user(passwd, [&](const auto& candidate) { return candidate.uid == identity.uid; });
   } else {
     entry = find_user(passwd, [&](const auto& candidate) { return candidate.name == name; });
-    if (!entry)
-      throw Error(ErrorCode::NotFound, fmt::format("no user {} in /etc/passwd of the image", escape_control(name)));
+    if (!entry) throw Error(ErrorCode::NotFound, "no such user in /etc/passwd of the image");
     identity.uid = entry->uid;
   }
   if (entry) {

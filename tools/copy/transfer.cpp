@@ -59,6 +59,9 @@ void TransferProgress::blob_finished(std::size_t slot, Outcome outcome) {
     case Outcome::Failed:
       item->finish("failed");
       break;
+    case Outcome::Stopped:
+      item->finish("stopped");
+      break;
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <latch>
 #include <map>
 
 #include "libcommon/base/error.h"
@@ -56,6 +58,36 @@ TEST(Copy, DamagedLayerIsNeverCommitted) {
   EXPECT_THAT(error.text(), ::testing::HasSubstr(layer.digest.str()));
   EXPECT_FALSE(destination.committed);
   EXPECT_FALSE(destination.top.has_value());
+}
+
+// Lets no layer fail before both have begun.
+class TwoAtOnce final : public CopyObserver {
+ public:
+  void blob_started(std::size_t, Item item, const oci::Descriptor&) override {
+    if (item == Item::Layer) both_.arrive_and_wait();
+  }
+  void blob_finished(std::size_t, Outcome outcome) override {
+    failed += outcome == Outcome::Failed;
+    stopped += outcome == Outcome::Stopped;
+  }
+  std::atomic<int> failed = 0, stopped = 0;
+
+ private:
+  std::latch both_{2};
+};
+
+TEST(Copy, OneLayerFailsAndTheOthersAreStopped) {
+  MemoryImage source(image_spec("bad", 2));
+  for (const auto& layer : source.manifest().layers) {
+    auto bytes = source.bytes_of(layer.digest);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    source.replace(layer.digest, bytes);
+  }
+  MemoryDestination destination;
+  TwoAtOnce observer;
+  EXPECT_THROW(run_copy(source, destination, {}, {.observer = &observer}), Error);
+  EXPECT_EQ(observer.failed, 1);
+  EXPECT_EQ(observer.stopped, 1);
 }
 
 TEST(Copy, ShortAndLongLayersAreCorrupt) {
