@@ -1,5 +1,6 @@
 #include "tools/build/commands/common_flags.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/os/file.h"
 #include "libcommon/spec/volumes.h"
 
 namespace proa::build {
@@ -45,6 +47,8 @@ std::vector<runtime::MountRequest> bind_volumes(const std::vector<std::string>& 
     spec::Mount volume = spec::parse_volume(text, here);
     if (volume.type != spec::MountType::Bind)
       unsupported("--volume takes a folder of the host here", "begin it with / or .");
+    const While checking{[&] { return "--volume " + escape_control(text); }};
+    (void)os::stat(volume.source, AT_FDCWD, 0);  // now, not in the middle of the build
     runtime::MountRequest mount;
     mount.source = volume.source;
     mount.target = volume.target;

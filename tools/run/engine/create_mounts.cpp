@@ -147,6 +147,7 @@ class MountMerger {
         throw Error(ErrorCode::NotFound, fmt::format("cannot mount {}: no such file or directory", mount.source),
                     "make it first; a name without a slash means a volume");
       }
+      const While making{[&] { return "making the folder of -v " + mount.source + ":" + mount.target; }};
       os::make_dirs(mount.source, 0755);
     }
     push(mount, read_options(mount), mount.source, "bind", "");
