@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <concepts>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,10 +20,15 @@ using StringMap = std::map<std::string, Value, std::less<>>;
 std::vector<std::string> split(std::string_view text, char separator);
 // At most `limit` parts; the last one keeps later separators.
 std::vector<std::string> split(std::string_view text, char separator, std::size_t limit);
-// The text before and after the first (last) separator; nullopt when there is none.
+// The text before and after the first (last) separator; nullopt when there is none. Views into `text`, so a temporary
+// string is refused.
 std::optional<std::pair<std::string_view, std::string_view>> cut(std::string_view text, std::string_view separator);
 std::optional<std::pair<std::string_view, std::string_view>> cut_last(std::string_view text,
                                                                       std::string_view separator);
+template <std::same_as<std::string> Temporary>
+void cut(Temporary&&, std::string_view) = delete;
+template <std::same_as<std::string> Temporary>
+void cut_last(Temporary&&, std::string_view) = delete;
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 // Without ASCII white space at either end.
 std::string_view trim(std::string_view text);

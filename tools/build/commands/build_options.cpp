@@ -188,7 +188,8 @@ BuildRequest build_request(const O& options, const BuildInput& input) {
   request.allowed = {options.allowed.begin(), options.allowed.end()};
   request.jobs = options.jobs > 0 ? options.jobs : std::max(4U, 2 * std::thread::hardware_concurrency());
   for (const std::string& text : options.env) {
-    auto pair = cut(spec::parse_env(text, spec::lookup_process_environment), "=");
+    std::string entry = spec::parse_env(text, spec::lookup_process_environment);
+    auto pair = cut(entry, "=");
     if (pair) request.env.push_back({std::string(pair->first), std::string(pair->second)});
   }
   request.unset_env = options.unset_env;

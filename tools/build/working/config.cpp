@@ -69,7 +69,8 @@ void edit_env(std::vector<std::string>& env, const std::vector<std::string>& cha
       std::string key = change.substr(0, change.size() - 1) + "=";
       std::erase_if(env, [&](const std::string& entry) { return entry.starts_with(key); });
     } else {
-      auto given = cut(spec::parse_env(change, spec::lookup_process_environment), "=");
+      std::string entry = spec::parse_env(change, spec::lookup_process_environment);
+      auto given = cut(entry, "=");
       if (!given) fail(fmt::format("--env {}: must be KEY=VALUE", escape_control(change)));
       set_env(env, std::string(given->first), std::string(given->second));
     }

@@ -30,7 +30,8 @@ RunRequest make_request(const WorkingContainer& container, const RunOptions& opt
   if (request.args.empty()) throw Error(ErrorCode::InvalidArgument, "there is no command to run");
   request.env = container.config.env;
   for (const std::string& text : options.env) {
-    auto pair = cut(spec::parse_env(text, spec::lookup_process_environment), "=");
+    std::string entry = spec::parse_env(text, spec::lookup_process_environment);
+    auto pair = cut(entry, "=");
     if (pair) set_env(request.env, std::string(pair->first), std::string(pair->second));
   }
   request.user = options.user.empty() ? container.config.user : options.user;
