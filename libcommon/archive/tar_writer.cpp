@@ -52,7 +52,7 @@ class Block {
                                              8));
     char sum[16];
     std::snprintf(sum, sizeof sum, "%06llo",
-                  static_cast<unsigned long long>(tar_checksums({bytes_.data(), bytes_.size()})[0]));
+                  static_cast<unsigned long long>(tar_checksums({bytes_.data(), bytes_.size()})[0] & 0777777));
     put_text(field::kChecksum, std::string_view(sum, 7));  // six digits, NUL
     bytes_[field::kChecksum.offset + 7] = ' ';
     return std::as_bytes(std::span(bytes_));

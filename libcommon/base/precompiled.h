@@ -2,7 +2,7 @@
 // by name or relies on it: gcc's builds and clang-tidy read the sources without it.
 #pragma once
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>

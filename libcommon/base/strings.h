@@ -2,8 +2,8 @@
 #pragma once
 
 #include <charconv>
-#include <cstdint>
 #include <concepts>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,6 +32,8 @@ void cut_last(Temporary&&, std::string_view) = delete;
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 // Without ASCII white space at either end.
 std::string_view trim(std::string_view text);
+// Characters of a UTF-8 text; not columns of a terminal: wide ones are not known without a locale.
+std::size_t count_characters(std::string_view text);
 std::string to_lower(std::string_view text);
 std::string to_upper(std::string_view text);
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);

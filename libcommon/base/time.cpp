@@ -1,6 +1,6 @@
 #include "libcommon/base/time.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cmath>
 #include <cstdint>

@@ -1,7 +1,7 @@
 #include "libcommon/cli/parse.h"
 
 #define CXXOPTS_NO_REGEX  // building its regular expressions would cost every start a millisecond
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cxxopts.hpp>
 #include <map>
@@ -52,7 +52,7 @@ const Flag& known(const Flag* flag, const Command& command, const std::string& s
   return *flag;
 }
 
-struct Words {
+struct SplitWords {
   std::vector<std::string> options;  // normalised: --name=value, or -x value for flags without a long name
   std::vector<std::string> positionals;
   bool help = false;
@@ -64,7 +64,7 @@ class Splitter {
  public:
   Splitter(const Command& command, const std::vector<std::string>& words) : command_(command), words_(words) {}
 
-  Words split() {
+  SplitWords split() {
     for (; at_ < words_.size() && !result_.help; ++at_) {
       const std::string& word = words_[at_];
       if (word == "--") {
@@ -142,7 +142,7 @@ class Splitter {
   const Command& command_;
   const std::vector<std::string>& words_;
   std::size_t at_ = 0;
-  Words result_;
+  SplitWords result_;
 };
 
 cxxopts::ParseResult parse_options(const Command& command, const std::vector<std::string>& words) {
@@ -177,7 +177,7 @@ void check_count(const Command& command, std::size_t count) {
 }  // namespace
 
 Parsed parse(const Command& command, const std::vector<std::string>& words) {
-  Words split = Splitter(command, words).split();
+  SplitWords split = Splitter(command, words).split();
   Parsed parsed{command.make_options(), split.help};
   if (split.help) return parsed;
 

@@ -17,12 +17,7 @@ constexpr std::size_t kPadding = 3;
 
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 
-// Characters, not columns of the terminal: wide ones are not known without a locale.
-std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_character));
-}
-
-std::string dump(const json& value) { return json_text(value, 4) + "\n"; }
+std::string pretty(const json& value) { return json_text(value, 4) + "\n"; }
 
 std::string header_of(const Listing& listing, const std::string& field) {
   auto found = listing.headers.find(field);
@@ -72,13 +67,14 @@ std::string align_columns(const std::vector<std::vector<std::string>>& rows) {
     auto& cells = safe.emplace_back();
     for (const auto& cell : row) cells.push_back(escape_control(cell));
     widths.resize(std::max(widths.size(), cells.size()), kMinWidth);
-    for (std::size_t i = 0; i + 1 < cells.size(); ++i) widths[i] = std::max(widths[i], characters(cells[i]) + kPadding);
+    for (std::size_t i = 0; i + 1 < cells.size(); ++i)
+      widths[i] = std::max(widths[i], count_characters(cells[i]) + kPadding);
   }
   std::string text;
   for (const auto& cells : safe) {
     for (std::size_t i = 0; i < cells.size(); ++i) {
       text += cells[i];
-      if (i + 1 < cells.size()) text.append(widths[i] - characters(cells[i]), ' ');
+      if (i + 1 < cells.size()) text.append(widths[i] - count_characters(cells[i]), ' ');
     }
     text += '\n';
   }
@@ -89,7 +85,7 @@ std::string format_listing(const Listing& listing, std::string_view format, cons
   PROA_CHECK(rows.is_array());
   std::string wanted(trim(format));
   if (wanted.empty() || wanted == "table") wanted = listing.default_format;
-  if (wanted == "json") return dump(rows);
+  if (wanted == "json") return pretty(rows);
   if (wanted.starts_with("table ") || wanted.starts_with("table\t")) {
     return format_table(listing, trim(unescape_format(std::string_view(wanted).substr(6))), rows, headers);
   }
@@ -104,7 +100,7 @@ std::string format_listing(const Listing& listing, std::string_view format, cons
 }
 
 std::string format_inspect(std::string_view format, const json& objects) {
-  if (format.empty() || format == "json") return dump(objects);
+  if (format.empty() || format == "json") return pretty(objects);
   Template one = Template::parse(format);
   std::string text;
   for (const auto& object : objects) text += one.render(object) + "\n";
@@ -112,7 +108,7 @@ std::string format_inspect(std::string_view format, const json& objects) {
 }
 
 std::string ellipsis(std::string_view text, std::size_t width) {
-  if (characters(text) <= width || width == 0) return std::string(text);
+  if (count_characters(text) <= width || width == 0) return std::string(text);
   std::size_t at = 0;
   for (std::size_t count = 0; at < text.size(); ++at) {
     if (starts_character(text[at]) && count++ == width - 1) break;

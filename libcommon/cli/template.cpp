@@ -1,6 +1,6 @@
 #include "libcommon/cli/template.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

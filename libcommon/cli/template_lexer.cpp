@@ -1,6 +1,6 @@
 #include "libcommon/cli/template_lexer.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,10 +12,6 @@ namespace proa::cli {
 namespace {
 
 using Token = TemplateToken;
-
-constexpr std::string_view kSpace = kTemplateSpace;
-
-bool is_word_char(char c) { return is_template_word_char(c); }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -44,12 +40,12 @@ bool is_template_word_char(char c) {
 
 TemplateToken TemplateLexer::next() {
   Token token;
-  auto skipped = std::min(rest_.find_first_not_of(kSpace), rest_.size());
+  auto skipped = std::min(rest_.find_first_not_of(kTemplateSpace), rest_.size());
   token.space_before = skipped > 0;
   rest_.remove_prefix(skipped);
   if (rest_.empty()) return token;
   char c = rest_.front();
-  if (c == '.' && rest_.size() > 1 && is_word_char(rest_[1]) && !is_digit(rest_[1])) {
+  if (c == '.' && rest_.size() > 1 && is_template_word_char(rest_[1]) && !is_digit(rest_[1])) {
     rest_.remove_prefix(1);
     token.kind = Token::Kind::Field;
     token.text = take_word();
@@ -63,7 +59,7 @@ TemplateToken TemplateLexer::next() {
   } else if (is_digit(c) || ((c == '-' || c == '+' || c == '.') && rest_.size() > 1 && is_digit(rest_[1]))) {
     token.kind = Token::Kind::Literal;
     token.literal = take_number();
-  } else if (is_word_char(c)) {
+  } else if (is_template_word_char(c)) {
     token.kind = Token::Kind::Word;
     token.text = take_word();
   } else {
@@ -74,7 +70,7 @@ TemplateToken TemplateLexer::next() {
 
 std::string TemplateLexer::take_word() {
   std::size_t length = 0;
-  while (length < rest_.size() && is_word_char(rest_[length])) ++length;
+  while (length < rest_.size() && is_template_word_char(rest_[length])) ++length;
   std::string word(rest_.substr(0, length));
   rest_.remove_prefix(length);
   return word;
@@ -95,7 +91,7 @@ void TemplateLexer::take_sign(Token& token) {
 
 TemplateValue TemplateLexer::take_number() {
   std::size_t length = 1;
-  while (length < rest_.size() && (is_word_char(rest_[length]) || rest_[length] == '.')) ++length;
+  while (length < rest_.size() && (is_template_word_char(rest_[length]) || rest_[length] == '.')) ++length;
   std::string text(rest_.substr(0, length));
   rest_.remove_prefix(length);
   std::string_view digits = text;

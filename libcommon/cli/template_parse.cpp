@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <optional>
 
@@ -13,10 +13,6 @@ namespace proa::cli {
 namespace {
 
 using Token = TemplateToken;
-
-constexpr std::string_view kSpace = kTemplateSpace;
-
-bool is_word_char(char c) { return is_template_word_char(c); }
 
 class Nesting {
  public:
@@ -202,10 +198,10 @@ class Parser {
   void add_text(TemplateList& nodes, std::string_view text) {
     rest_.remove_prefix(text.size());
     std::string plain(text);
-    if (trim_next_) plain.erase(0, std::min(plain.find_first_not_of(kSpace), plain.size()));
+    if (trim_next_) plain.erase(0, std::min(plain.find_first_not_of(kTemplateSpace), plain.size()));
     trim_next_ = false;
-    if (rest_.size() > 3 && rest_[2] == '-' && kSpace.find(rest_[3]) != std::string_view::npos) {
-      plain.erase(plain.find_last_not_of(kSpace) + 1);
+    if (rest_.size() > 3 && rest_[2] == '-' && kTemplateSpace.find(rest_[3]) != std::string_view::npos) {
+      plain.erase(plain.find_last_not_of(kTemplateSpace) + 1);
     }
     plain = replace_all(replace_all(plain, "\\t", "\t"), "\\n", "\n");
     if (!plain.empty()) nodes.push_back({.kind = TemplateNode::Kind::Text, .text = std::move(plain)});
@@ -214,10 +210,12 @@ class Parser {
   // The inside of "{{ ... }}", empty for a comment. Quoted texts may hold "}}".
   std::string take_action() {
     rest_.remove_prefix(2);
-    if (rest_.size() > 1 && rest_[0] == '-' && kSpace.find(rest_[1]) != std::string_view::npos) rest_.remove_prefix(1);
+    if (rest_.size() > 1 && rest_[0] == '-' && kTemplateSpace.find(rest_[1]) != std::string_view::npos)
+      rest_.remove_prefix(1);
     std::string_view inside = rest_.substr(0, action_length());
     rest_.remove_prefix(inside.size() + 2);
-    if (inside.size() > 1 && inside.back() == '-' && kSpace.find(inside[inside.size() - 2]) != std::string_view::npos) {
+    if (inside.size() > 1 && inside.back() == '-' &&
+        kTemplateSpace.find(inside[inside.size() - 2]) != std::string_view::npos) {
       inside.remove_suffix(1);
       trim_next_ = true;
     }
@@ -247,7 +245,7 @@ class Parser {
 
   static std::pair<std::string_view, std::string_view> split_word(std::string_view action) {
     std::size_t length = 0;
-    while (length < action.size() && is_word_char(action[length])) ++length;
+    while (length < action.size() && is_template_word_char(action[length])) ++length;
     return {action.substr(0, length), trim(action.substr(length))};
   }
 

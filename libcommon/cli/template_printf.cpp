@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"
@@ -50,14 +50,8 @@ Verb take_verb(std::string_view& rest) {
   return verb;
 }
 
-std::size_t characters(std::string_view text) {
-  std::size_t count = 0;
-  for (char c : text) count += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  return count;
-}
-
 std::string fill(const Verb& verb, std::string text, bool number) {
-  auto length = characters(text);
+  auto length = count_characters(text);
   auto width = static_cast<std::size_t>(verb.width);
   if (length >= width) return text;
   std::string padding(width - length, number && verb.zero && !verb.left ? '0' : ' ');

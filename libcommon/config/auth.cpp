@@ -1,6 +1,6 @@
 #include "libcommon/config/auth.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -10,6 +10,7 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/config/auth_file.h"
 #include "libcommon/config/credential_helper.h"
+#include "libcommon/config/paths.h"
 #include "libcommon/config/registries.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/idmap.h"
@@ -18,21 +19,10 @@
 namespace proa::config {
 namespace {
 
-using Json = nlohmann::ordered_json;  // a file that we rewrite keeps its order
+using OrderedJson = nlohmann::ordered_json;  // a file that we rewrite keeps its order
 
 constexpr std::string_view kAuthFiles = "containers-auth.json";
 constexpr std::string_view kDockerHubKey = "https://index.docker.io/v1/";
-
-std::optional<std::string> environment(const char* name) {
-  const char* value = std::getenv(name);
-  if (value == nullptr || *value == '\0') return std::nullopt;
-  return value;
-}
-
-std::string config_home() {
-  if (auto path = environment("XDG_CONFIG_HOME")) return *path;
-  return os::join(os::home_directory(), ".config");
-}
 
 // "https://index.docker.io/v1/" -> "docker.io", "https://quay.io" -> "quay.io", "quay.io/org" stays: docker writes
 // URLs, podman names.
@@ -63,18 +53,18 @@ std::vector<std::string> keys_for(std::string_view name) {
   }
 }
 
-const Json* member(const Json& object, std::string_view name) {
+const OrderedJson* member(const OrderedJson& object, std::string_view name) {
   if (!object.is_object()) return nullptr;
   const auto at = object.find(name);
   return at == object.end() ? nullptr : &*at;
 }
 
-std::string text_member(const Json& object, std::string_view name) {
-  const Json* value = member(object, name);
+std::string text_member(const OrderedJson& object, std::string_view name) {
+  const OrderedJson* value = member(object, name);
   return value != nullptr && value->is_string() ? value->get<std::string>() : std::string{};
 }
 
-std::optional<Credentials> decode_entry(const Json& entry, const std::string& path) {
+std::optional<Credentials> decode_entry(const OrderedJson& entry, const std::string& path) {
   Credentials result;
   result.identity_token = text_member(entry, "identitytoken");
   result.username = text_member(entry, "username");
@@ -95,7 +85,7 @@ std::optional<Credentials> decode_entry(const Json& entry, const std::string& pa
 }
 
 // The key as written in the object that means `wanted`.
-std::optional<std::string> written_key(const Json* object, const std::string& wanted) {
+std::optional<std::string> written_key(const OrderedJson* object, const std::string& wanted) {
   if (object == nullptr || !object->is_object()) return std::nullopt;
   if (object->contains(wanted)) return wanted;
   for (const auto& [key, value] : object->items()) {
@@ -105,24 +95,24 @@ std::optional<std::string> written_key(const Json* object, const std::string& wa
 }
 
 // Helper name and the address to ask it for.
-std::optional<std::pair<std::string, std::string>> helper_for(const Json& file, const std::string& key) {
-  const Json* helpers = member(file, "credHelpers");
+std::optional<std::pair<std::string, std::string>> helper_for(const OrderedJson& file, const std::string& key) {
+  const OrderedJson* helpers = member(file, "credHelpers");
   const auto written = written_key(helpers, key);
   if (!written || !helpers->at(*written).is_string()) return std::nullopt;
   return std::pair{helpers->at(*written).get<std::string>(), *written};
 }
 
 // The store that a file of docker's keeps all its secrets in. It knows hosts, no paths.
-std::string store_for(const Json& file, const std::string& key) {
+std::string store_for(const OrderedJson& file, const std::string& key) {
   return key.find('/') == std::string::npos ? text_member(file, "credsStore") : std::string{};
 }
 
 // Under which address helpers know a host.
 std::string helper_address(const std::string& host) { return host == "docker.io" ? std::string(kDockerHubKey) : host; }
 
-std::optional<Credentials> find_in_file(const Json& file, const std::vector<std::string>& keys,
+std::optional<Credentials> find_in_file(const OrderedJson& file, const std::vector<std::string>& keys,
                                         const std::string& path) {
-  const Json* auths = member(file, "auths");
+  const OrderedJson* auths = member(file, "auths");
   for (const auto& key : keys) {
     if (const auto helper = helper_for(file, key)) {
       if (auto found = helper_get(helper->first, helper->second)) return found;
@@ -137,11 +127,11 @@ std::optional<Credentials> find_in_file(const Json& file, const std::vector<std:
 
 std::vector<std::string> files_to_read(const AuthLocation& where) {
   if (!where.file.empty()) return {where.file};
-  if (auto path = environment("REGISTRY_AUTH_FILE")) return {*path};
+  if (auto path = environment("REGISTRY_AUTH_FILE"); !path.empty()) return {path};
   std::vector<std::string> files{auth_file_for_writing(where)};
   files.push_back(os::join(config_home(), "containers/auth.json"));
   const auto docker = environment("DOCKER_CONFIG");
-  files.push_back(os::join(docker ? *docker : os::join(os::home_directory(), ".docker"), "config.json"));
+  files.push_back(os::join(docker.empty() ? os::join(os::home_directory(), ".docker") : docker, "config.json"));
   return files;
 }
 
@@ -168,8 +158,8 @@ Credentials Credentials::parse(std::string_view text) {
 
 std::string auth_file_for_writing(const AuthLocation& where) {
   if (!where.file.empty()) return where.file;
-  if (auto path = environment("REGISTRY_AUTH_FILE")) return *path;
-  if (auto folder = environment("XDG_RUNTIME_DIR")) return os::join(*folder, "containers/auth.json");
+  if (auto path = environment("REGISTRY_AUTH_FILE"); !path.empty()) return path;
+  if (auto folder = environment("XDG_RUNTIME_DIR"); !folder.empty()) return os::join(folder, "containers/auth.json");
   // In a user namespace of ours every user is 0.
   if (::geteuid() == 0 && !os::in_user_namespace()) return "/run/containers/0/auth.json";
   return os::join(config_home(), "containers/auth.json");
@@ -208,13 +198,13 @@ std::string store_credentials(std::string_view key, const Credentials& credentia
     return program_of(first);
   }
   std::string holder = auth_file_for_writing(where);
-  edit_auth_file(auth_file_for_writing(where), [&](Json& json) {
+  edit_auth_file(auth_file_for_writing(where), [&](OrderedJson& json) {
     if (const auto helper = helper_for(json, wanted)) {
       helper_store(helper->first, helper->second, credentials);
       holder = program_of(helper->first);
       return false;
     }
-    Json entry = Json::object();
+    OrderedJson entry = OrderedJson::object();
     std::string written = wanted;
     if (const auto store = store_for(json, wanted); !store.empty()) {
       written = helper_address(wanted);
@@ -224,8 +214,8 @@ std::string store_credentials(std::string_view key, const Credentials& credentia
       entry["auth"] = base64_encode(credentials.username + ":" + credentials.password);
       if (!credentials.identity_token.empty()) entry["identitytoken"] = credentials.identity_token;
     }
-    Json& auths = json["auths"];
-    if (!auths.is_object()) auths = Json::object();
+    OrderedJson& auths = json["auths"];
+    if (!auths.is_object()) auths = OrderedJson::object();
     if (const auto old = written_key(&auths, wanted)) auths.erase(*old);
     auths[written] = std::move(entry);
     return true;
@@ -240,7 +230,7 @@ bool remove_credentials(std::string_view key, const AuthLocation& where) {
     const bool has = place != kAuthFiles && where.file.empty() && helper_get(place, helper_address(wanted));
     if (has) removed = helper_erase(place, helper_address(wanted)) || removed;
   }
-  edit_auth_file(auth_file_for_writing(where), [&](Json& json) {
+  edit_auth_file(auth_file_for_writing(where), [&](OrderedJson& json) {
     if (const auto helper = helper_for(json, wanted)) removed = helper_erase(helper->first, helper->second) || removed;
     const auto written = written_key(member(json, "auths"), wanted);
     if (!written) return false;
@@ -252,19 +242,19 @@ bool remove_credentials(std::string_view key, const AuthLocation& where) {
 }
 
 void remove_all_credentials(const AuthLocation& where) {
-  edit_auth_file(auth_file_for_writing(where), [](Json& json) {
-    if (const Json* helpers = member(json, "credHelpers")) {
+  edit_auth_file(auth_file_for_writing(where), [](OrderedJson& json) {
+    if (const OrderedJson* helpers = member(json, "credHelpers")) {
       for (const auto& [address, helper] : helpers->items()) {
         if (helper.is_string()) helper_erase(helper.get<std::string>(), address);
       }
     }
-    const Json* auths = member(json, "auths");
+    const OrderedJson* auths = member(json, "auths");
     if (auths == nullptr) return false;
     for (const auto& [key, value] : auths->items()) {
       if (const auto store = store_for(json, normalized_key(key)); !store.empty())
         helper_erase(store, helper_address(normalized_key(key)));
     }
-    json["auths"] = Json::object();
+    json["auths"] = OrderedJson::object();
     return true;
   });
 }
@@ -272,7 +262,7 @@ void remove_all_credentials(const AuthLocation& where) {
 std::vector<std::string> credential_keys(const AuthLocation& where) {
   std::vector<std::string> keys;
   const auto file = read_auth_file(auth_file_for_writing(where));
-  const Json* auths = file ? member(*file, "auths") : nullptr;
+  const OrderedJson* auths = file ? member(*file, "auths") : nullptr;
   if (auths == nullptr || !auths->is_object()) return keys;
   for (const auto& [key, value] : auths->items()) keys.push_back(normalized_key(key));
   return keys;

@@ -1,7 +1,7 @@
 #include "libcommon/config/auth_file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 namespace proa::config {
 namespace {
 
-using Json = nlohmann::ordered_json;  // a file that we rewrite keeps its order
+using OrderedJson = nlohmann::ordered_json;  // a file that we rewrite keeps its order
 
 constexpr std::uint64_t kMaxAuthFile = 1 << 20;
 
@@ -46,7 +46,7 @@ os::FileLock lock_folder(const std::string& folder) {
   throw Error(ErrorCode::InUse, fmt::format("{}: another program keeps it locked", folder));
 }
 
-void write_auth_file(const std::string& path, const Json& json) {
+void write_auth_file(const std::string& path, const OrderedJson& json) {
   const std::string temporary = fmt::format("{}.{}", path, random_hex(8));
   const auto fd = os::open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   try {
@@ -62,25 +62,25 @@ void write_auth_file(const std::string& path, const Json& json) {
 
 }  // namespace
 
-std::optional<Json> read_auth_file(const std::string& path) {
+std::optional<OrderedJson> read_auth_file(const std::string& path) {
   const auto real = real_path(path);
   if (!real) return std::nullopt;
   const auto fd = os::open_regular(*real, kMaxAuthFile);
   const std::string text = os::read_fd(fd.get(), kMaxAuthFile, path);
-  if (trim(text).empty()) return Json::object();
+  if (trim(text).empty()) return OrderedJson::object();
   // The parser's own message would quote the file.
-  Json json = read_ordered_json(text);
+  OrderedJson json = read_ordered_json(text);
   if (!json.is_object()) throw Error(ErrorCode::InvalidArgument, fmt::format("{}: not a JSON object", path));
   return json;
 }
 
-bool edit_auth_file(std::string path, const std::function<bool(Json&)>& change) {
+bool edit_auth_file(std::string path, const std::function<bool(OrderedJson&)>& change) {
   if (const auto real = real_path(path)) path = *real;  // a link stays a link
   const auto slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
   os::make_dirs(folder, 0700);
   const auto lock = lock_folder(folder);
-  Json json = read_auth_file(path).value_or(Json::object());
+  OrderedJson json = read_auth_file(path).value_or(OrderedJson::object());
   if (!change(json)) return false;
   write_auth_file(path, json);
   return true;

@@ -1,15 +1,14 @@
 #include "libcommon/config/container_storage.h"
 
-#include "libcommon/config/toml_assert.h"
-
-#include <fmt/format.h>
-#include <toml++/toml.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdlib>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/config/paths.h"
+#include "libcommon/config/toml.h"
 #include "libcommon/os/idmap.h"
 #include "libcommon/os/user.h"
 
@@ -17,11 +16,6 @@ namespace proa::config {
 namespace {
 
 constexpr std::uint64_t kMaxConfigFile = 1 << 20;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 os::Path base_directory(const char* variable, const char* below_home) {
   auto value = environment(variable);
@@ -37,22 +31,15 @@ struct Configured {
 void read_into(Configured& result, const os::Path& file) {
   const auto text = os::try_read_file(file, kMaxConfigFile);
   if (!text) return;
-  try {
-    const auto table = toml::parse(*text, file);
-    const auto storage = table["storage"];
-    if (auto value = storage["graphroot"].value<std::string>()) result.graph_root = *value;
-    if (auto value = storage["rootless_storage_path"].value<std::string>()) result.rootless_path = *value;
-    if (const auto* list = storage["options"]["additionalimagestores"].as_array()) {
-      result.additional.clear();
-      for (const auto& node : *list) {
-        if (auto path = node.value<std::string>()) result.additional.push_back(*path);
-      }
+  const auto table = parse_toml(*text, file);
+  const auto storage = table["storage"];
+  if (auto value = storage["graphroot"].value<std::string>()) result.graph_root = *value;
+  if (auto value = storage["rootless_storage_path"].value<std::string>()) result.rootless_path = *value;
+  if (const auto* list = storage["options"]["additionalimagestores"].as_array()) {
+    result.additional.clear();
+    for (const auto& node : *list) {
+      if (auto path = node.value<std::string>()) result.additional.push_back(*path);
     }
-  } catch (const toml::parse_error& error) {
-    throw Error(ErrorCode::InvalidArgument,
-                fmt::format("{}:{}: {}", file, error.source().begin.line, escape_control(error.description())));
-  } catch (const MalformedToml&) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: this file is no TOML", file));
   }
 }
 

@@ -1,6 +1,6 @@
 #include "libcommon/config/credential_helper.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/json.h"

@@ -1,6 +1,6 @@
 #include "libcommon/config/paths.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,14 +15,19 @@
 #include "libcommon/os/user.h"
 
 namespace proa::config {
-namespace {
-
-constexpr mode_t kWritableByOthers = S_IWGRP | S_IWOTH;
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
 }
+
+os::Path config_home() {
+  std::string set = environment("XDG_CONFIG_HOME");
+  return set.empty() ? os::join(os::home_directory(), ".config") : set;
+}
+namespace {
+
+constexpr mode_t kWritableByOthers = S_IWGRP | S_IWOTH;
 
 os::Path absolute(const std::string& path) {
   if (path.find('\n') != std::string::npos) {

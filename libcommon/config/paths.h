@@ -9,6 +9,11 @@
 
 namespace proa::config {
 
+// "" when the variable is not set.
+std::string environment(const char* name);
+// Where the user's files of all programs lie: XDG_CONFIG_HOME, ~/.config.
+os::Path config_home();
+
 // What the command line says; wins over PROA_ROOT and PROA_RUNROOT. Relative paths count from the working directory.
 struct PathOverrides {
   std::optional<std::string> root;     // --root

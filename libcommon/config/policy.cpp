@@ -1,6 +1,6 @@
 #include "libcommon/config/policy.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdlib>

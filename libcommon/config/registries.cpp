@@ -1,9 +1,6 @@
 #include "libcommon/config/registries.h"
 
-#include "libcommon/config/toml_assert.h"
-
-#include <fmt/format.h>
-#include <toml++/toml.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +8,8 @@
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/config/paths.h"
+#include "libcommon/config/toml.h"
 #include "libcommon/os/dir.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/idmap.h"
@@ -20,23 +19,6 @@ namespace proa::config {
 namespace {
 
 constexpr std::uint64_t kMaxConfigFile = 4 << 20;
-
-std::string config_home() {
-  const char* value = std::getenv("XDG_CONFIG_HOME");
-  if (value != nullptr && *value != '\0') return value;
-  return os::join(os::home_directory(), ".config");
-}
-
-toml::table parse_toml(std::string_view text, std::string_view name) {
-  try {
-    return toml::parse(text, name);
-  } catch (const toml::parse_error& error) {
-    throw Error(ErrorCode::InvalidArgument,
-                fmt::format("{}:{}: {}", name, error.source().begin.line, escape_control(error.description())));
-  } catch (const MalformedToml&) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: this file is no TOML", name));
-  }
-}
 
 std::string text_of(const toml::table& table, std::string_view key) {
   return table[key].value<std::string>().value_or("");

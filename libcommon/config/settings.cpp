@@ -1,20 +1,18 @@
 #include "libcommon/config/settings.h"
 
-#include "libcommon/config/toml_assert.h"
-
-#include <fmt/format.h>
-#include <toml++/toml.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <limits>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "libcommon/config/toml.h"
 
 namespace proa::config {
 namespace {
 
-constexpr std::uint64_t kMaxFile = 1 << 20;
+constexpr std::uint64_t kMaxSettings = 1 << 20;
 constexpr const char* kMachineFile = "/etc/proa/proa.toml";
 
 [[noreturn]] void refuse(std::string_view file, const toml::node& node, std::string_view reason,
@@ -77,17 +75,6 @@ class Section {
   std::vector<std::string> known_;
 };
 
-toml::table parse_toml(std::string_view text, std::string_view name) {
-  try {
-    return toml::parse(text, name);
-  } catch (const toml::parse_error& error) {
-    throw Error(ErrorCode::InvalidArgument,
-                fmt::format("{}:{}: {}", name, error.source().begin.line, escape_control(error.description())));
-  } catch (const MalformedToml&) {
-    throw Error(ErrorCode::InvalidArgument, fmt::format("{}: this file is no TOML", name));
-  }
-}
-
 void apply(std::string_view text, std::string_view name, Settings& settings) {
   const toml::table root = parse_toml(text, name);
   Section top(root, name, "");
@@ -109,8 +96,8 @@ void apply(std::string_view text, std::string_view name, Settings& settings) {
 
 void apply_file(const os::Path& path, Settings& settings) {
   if (!os::exists(path)) return;
-  auto fd = os::open_regular(path, kMaxFile);
-  apply(os::read_fd(fd.get(), kMaxFile, path), path, settings);
+  auto fd = os::open_regular(path, kMaxSettings);
+  apply(os::read_fd(fd.get(), kMaxSettings, path), path, settings);
 }
 
 }  // namespace

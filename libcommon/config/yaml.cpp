@@ -1,6 +1,6 @@
 #include "libcommon/config/yaml.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <optional>
@@ -13,7 +13,7 @@ namespace proa::config {
 namespace {
 
 constexpr int kMaxDepth = 50;
-using Kind = YamlNode::Kind;
+using YamlKind = YamlNode::Kind;
 
 struct Line {
   std::size_t number = 0;
@@ -121,7 +121,7 @@ class FlowParser {
         return mapping(depth);
       case '"':
       case '\'':
-        node.kind = Kind::Scalar;
+        node.kind = YamlKind::Scalar;
         node.quoted = true;
         node.scalar = quoted();
         return node;
@@ -151,14 +151,14 @@ class FlowParser {
     node.line = line_;
     node.scalar = std::string(trim(text_.substr(start, at_ - start)));
     const bool null = node.scalar.empty() || node.scalar == "~" || node.scalar == "null";
-    node.kind = null ? Kind::Null : Kind::Scalar;
+    node.kind = null ? YamlKind::Null : YamlKind::Scalar;
     if (null) node.scalar.clear();
     return node;
   }
 
   YamlNode sequence(int depth) {
     YamlNode node;
-    node.kind = Kind::Sequence;
+    node.kind = YamlKind::Sequence;
     node.line = line_;
     ++at_;
     for (skip_blank(); peek() != ']'; skip_blank()) {
@@ -177,7 +177,7 @@ class FlowParser {
 
   YamlNode mapping(int depth) {
     YamlNode node;
-    node.kind = Kind::Mapping;
+    node.kind = YamlKind::Mapping;
     node.line = line_;
     ++at_;
     for (skip_blank(); peek() != '}'; skip_blank()) {
@@ -261,7 +261,7 @@ class BlockParser {
 
   YamlNode sequence(std::size_t indent, int depth) {
     YamlNode node;
-    node.kind = Kind::Sequence;
+    node.kind = YamlKind::Sequence;
     node.line = lines_[at_].number;
     while (at_ < lines_.size() && lines_[at_].indent == indent && is_item(lines_[at_])) {
       Line& line = lines_[at_];
@@ -282,7 +282,7 @@ class BlockParser {
 
   YamlNode mapping(std::size_t indent, int depth) {
     YamlNode node;
-    node.kind = Kind::Mapping;
+    node.kind = YamlKind::Mapping;
     node.line = lines_[at_].number;
     while (at_ < lines_.size() && lines_[at_].indent == indent && !is_item(lines_[at_])) {
       const Line line = lines_[at_++];

@@ -1,6 +1,6 @@
 #include "libcommon/http/client.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <functional>

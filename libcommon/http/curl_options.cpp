@@ -1,7 +1,7 @@
 #include "libcommon/http/curl_options.h"
 
 #include <curl/curl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 #include "libcommon/http/transfer.h"
 
 #include <curl/curl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -18,10 +18,6 @@ constexpr std::size_t kMaxHeaderBytes = 64 << 10;
 constexpr std::size_t kBodyWindow = 256 << 10;
 using Clock = std::chrono::steady_clock;
 
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
 bool may_pass(const std::pair<std::string, std::string>& header) {
   return (header.first + header.second).find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos;
 }
@@ -29,6 +25,10 @@ bool may_pass(const std::pair<std::string, std::string>& header) {
 }  // namespace
 
 struct Transfer::State {
+  struct FreeList {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  };
+
   CURLM* multi = nullptr;
   CURL* easy = nullptr;
   bool active = false;

@@ -1,6 +1,6 @@
 #include "libcommon/image/copy.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <functional>

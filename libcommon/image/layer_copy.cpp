@@ -1,6 +1,6 @@
 #include "libcommon/image/layer_copy.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <atomic>

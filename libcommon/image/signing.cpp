@@ -1,6 +1,6 @@
 #include "libcommon/image/signing.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 

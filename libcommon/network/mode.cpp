@@ -1,6 +1,6 @@
 #include "libcommon/network/mode.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"

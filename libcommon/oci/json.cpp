@@ -1,6 +1,6 @@
 #include "libcommon/oci/json.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <limits>
 

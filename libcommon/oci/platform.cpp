@@ -1,6 +1,6 @@
 #include "libcommon/oci/platform.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -32,7 +32,7 @@ bool only_of(std::string_view text, std::string_view punctuation) {
   });
 }
 
-[[noreturn]] void refuse(std::string_view text, std::string_view reason) {
+[[noreturn]] void refuse_platform(std::string_view text, std::string_view reason) {
   throw Error(ErrorCode::InvalidArgument,
               fmt::format("invalid platform \"{}\": {}", escape_control(text.substr(0, 200)), reason),
               "expected OS[/ARCHITECTURE[/VARIANT]], such as linux/arm64");
@@ -76,7 +76,7 @@ std::string decode_option(std::string_view text, std::string_view whole) {
     char c = text.front();
     if (c == '%') {
       auto code = text.size() < 3 ? std::nullopt : parse_integer<unsigned>(text.substr(1, 2), 16);
-      if (!code) refuse(whole, "% is not followed by two hex digits");
+      if (!code) refuse_platform(whole, "% is not followed by two hex digits");
       c = static_cast<char>(*code);
       length = 3;
     }
@@ -106,15 +106,15 @@ void parse_system(std::string_view part, std::string_view whole, Platform& platf
   std::string_view options;
   if (part.ends_with(')')) {
     auto pieces = cut(part.substr(0, part.size() - 1), "(");
-    if (!pieces) refuse(whole, kBad);
+    if (!pieces) refuse_platform(whole, kBad);
     std::tie(name, options) = *pieces;
   }
-  if (name.empty() || !only_of(name, "_-") || !only_of(options, "_.%+-")) refuse(whole, kBad);
+  if (name.empty() || !only_of(name, "_-") || !only_of(options, "_.%+-")) refuse_platform(whole, kBad);
   platform.os = normalize_system(name);
   auto words = split(options, '+');
   platform.os_version = decode_option(words[0], whole);
   for (std::size_t i = 1; i < words.size(); ++i) {
-    if (words[i].empty()) refuse(whole, kBad);
+    if (words[i].empty()) refuse_platform(whole, kBad);
     platform.os_features.push_back(decode_option(words[i], whole));
   }
 }
@@ -176,9 +176,10 @@ Platform Platform::parse(std::string_view text) {
   Platform platform;
   parse_system(parts[0], text, platform);
   for (std::size_t i = 1; i < parts.size(); ++i) {
-    if (parts[i].empty() || !only_of(parts[i], "_.-")) refuse(text, "the architecture or variant is malformed");
+    if (parts[i].empty() || !only_of(parts[i], "_.-"))
+      refuse_platform(text, "the architecture or variant is malformed");
   }
-  if (parts.size() > 3) refuse(text, "too many parts");
+  if (parts.size() > 3) refuse_platform(text, "too many parts");
   if (parts.size() == 1) {
     if (contains(kKnownSystems, platform.os)) {
       Platform machine = host();
@@ -194,7 +195,7 @@ Platform Platform::parse(std::string_view text) {
   }
   normalize_architecture(platform.architecture, platform.variant);
   if (parts.size() == 1 && !contains(kKnownArchitectures, platform.architecture)) {
-    refuse(text, "no known operating system or architecture");
+    refuse_platform(text, "no known operating system or architecture");
   }
   // As containerd has it: the usual variant of arm is left out unless it was asked for, that of arm64 is kept when it
   // was.

@@ -1,6 +1,6 @@
 #include "libcommon/oci/reference.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -112,7 +112,7 @@ std::optional<Parts> take_apart(std::string_view text) {
   return parts;
 }
 
-[[noreturn]] void refuse(std::string_view text, std::string_view reason) {
+[[noreturn]] void refuse_reference(std::string_view text, std::string_view reason) {
   throw Error(ErrorCode::InvalidArgument,
               fmt::format("invalid reference \"{}\": {}", escape_control(text.substr(0, 300)), reason));
 }
@@ -122,32 +122,32 @@ bool is_image_id(std::string_view text) { return text.size() == 64 && is_hex(tex
 }  // namespace
 
 Reference Reference::parse(std::string_view text) {
-  if (text.empty()) refuse(text, "the name is empty");
+  if (text.empty()) refuse_reference(text, "the name is empty");
   auto parts = take_apart(text);
   if (!parts) {
-    if (take_apart(to_lower(text))) refuse(text, "the repository name must be lower case");
-    refuse(text, "expected [HOST[:PORT]/]NAME[:TAG][@DIGEST]");
+    if (take_apart(to_lower(text))) refuse_reference(text, "the repository name must be lower case");
+    refuse_reference(text, "expected [HOST[:PORT]/]NAME[:TAG][@DIGEST]");
   }
-  if (parts->path.size() > kMaxPathLength) refuse(text, "the repository name is longer than 255 characters");
+  if (parts->path.size() > kMaxPathLength) refuse_reference(text, "the repository name is longer than 255 characters");
   Reference reference;
   reference.domain_ = parts->domain;
   reference.path_ = parts->path;
   if (parts->tag) reference.tag_ = *parts->tag;
   if (parts->digest) {
     reference.digest_ = Digest::try_parse(*parts->digest);
-    if (!reference.digest_) refuse(text, "the digest is malformed or of an unknown algorithm");
+    if (!reference.digest_) refuse_reference(text, "the digest is malformed or of an unknown algorithm");
   }
   return reference;
 }
 
 Reference Reference::parse_name(std::string_view text) {
   Reference reference = parse(text);
-  if (reference.tag_ || reference.digest_) refuse(text, "a tag or digest is not allowed here");
+  if (reference.tag_ || reference.digest_) refuse_reference(text, "a tag or digest is not allowed here");
   return reference;
 }
 
 Reference Reference::parse_normalized(std::string_view text) {
-  if (is_image_id(text)) refuse(text, "64 hex digits are an image ID, not a name");
+  if (is_image_id(text)) refuse_reference(text, "64 hex digits are an image ID, not a name");
   std::string_view domain = kDefaultDomain;
   std::string rest(text);
   if (auto at = cut(text, "/")) {
@@ -164,14 +164,14 @@ Reference Reference::parse_normalized(std::string_view text) {
   if (domain == kDefaultDomain && rest.find('/') == std::string::npos) rest.insert(0, kOfficialPrefix);
   auto end_of_name = rest.find(':');
   if (to_lower(rest.substr(0, end_of_name)) != rest.substr(0, end_of_name)) {
-    refuse(text, "the repository name must be lower case");
+    refuse_reference(text, "the repository name must be lower case");
   }
   try {
     return parse(fmt::format("{}/{}", domain, rest));
   } catch (const Error& error) {
     // Name what was typed, not what it was expanded to.
     auto reason = cut_last(error.message(), "\": ");
-    refuse(text, reason ? reason->second : error.message());
+    refuse_reference(text, reason ? reason->second : error.message());
   }
 }
 

@@ -5,26 +5,26 @@
 namespace proa::oci {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // Members that are empty are left out: they mean the same, and files stay readable.
 template <typename Value>
-void put(Json& object, const char* key, const Value& value) {
+void put(OrderedJson& object, const char* key, const Value& value) {
   if (!value.empty()) object[key] = value;
 }
 
 template <typename Value>
-void put(Json& object, const char* key, const std::optional<Value>& value) {
+void put(OrderedJson& object, const char* key, const std::optional<Value>& value) {
   if (value) object[key] = *value;
 }
 
-Json encode_process(const RuntimeProcess& process) {
-  Json object = Json::object();
+OrderedJson encode_process(const RuntimeProcess& process) {
+  OrderedJson object = OrderedJson::object();
   object["terminal"] = process.terminal;
   if (process.console_size) {
     object["consoleSize"] = {{"height", process.console_size->height}, {"width", process.console_size->width}};
   }
-  Json user = {{"uid", process.user.uid}, {"gid", process.user.gid}};
+  OrderedJson user = {{"uid", process.user.uid}, {"gid", process.user.gid}};
   put(user, "umask", process.user.umask);
   put(user, "additionalGids", process.user.additional_gids);
   object["user"] = std::move(user);
@@ -48,18 +48,18 @@ Json encode_process(const RuntimeProcess& process) {
   return object;
 }
 
-Json encode_id_mappings(const std::vector<RuntimeIdMapping>& mappings) {
-  Json list = Json::array();
+OrderedJson encode_id_mappings(const std::vector<RuntimeIdMapping>& mappings) {
+  OrderedJson list = OrderedJson::array();
   for (const auto& entry : mappings) {
     list.push_back({{"containerID", entry.container_id}, {"hostID", entry.host_id}, {"size", entry.size}});
   }
   return list;
 }
 
-Json encode_mounts(const std::vector<RuntimeMount>& mounts) {
-  Json list = Json::array();
+OrderedJson encode_mounts(const std::vector<RuntimeMount>& mounts) {
+  OrderedJson list = OrderedJson::array();
   for (const auto& mount : mounts) {
-    Json object = {{"destination", mount.destination}};
+    OrderedJson object = {{"destination", mount.destination}};
     put(object, "type", mount.type);
     put(object, "source", mount.source);
     put(object, "options", mount.options);
@@ -70,9 +70,9 @@ Json encode_mounts(const std::vector<RuntimeMount>& mounts) {
   return list;
 }
 
-void put_hooks(Json& object, const char* key, const std::vector<RuntimeHook>& hooks) {
+void put_hooks(OrderedJson& object, const char* key, const std::vector<RuntimeHook>& hooks) {
   for (const auto& hook : hooks) {
-    Json entry = {{"path", hook.path}};
+    OrderedJson entry = {{"path", hook.path}};
     put(entry, "args", hook.args);
     put(entry, "env", hook.env);
     put(entry, "timeout", hook.timeout);
@@ -80,8 +80,8 @@ void put_hooks(Json& object, const char* key, const std::vector<RuntimeHook>& ho
   }
 }
 
-Json encode_hooks(const RuntimeHooks& hooks) {
-  Json object = Json::object();
+OrderedJson encode_hooks(const RuntimeHooks& hooks) {
+  OrderedJson object = OrderedJson::object();
   put_hooks(object, "prestart", hooks.prestart);
   put_hooks(object, "createRuntime", hooks.create_runtime);
   put_hooks(object, "createContainer", hooks.create_container);
@@ -91,8 +91,8 @@ Json encode_hooks(const RuntimeHooks& hooks) {
   return object;
 }
 
-Json encode_device_rule(const DeviceRule& rule) {
-  Json object = {{"allow", rule.allow}};
+OrderedJson encode_device_rule(const DeviceRule& rule) {
+  OrderedJson object = {{"allow", rule.allow}};
   put(object, "type", rule.type);
   put(object, "major", rule.major);
   put(object, "minor", rule.minor);
@@ -100,10 +100,10 @@ Json encode_device_rule(const DeviceRule& rule) {
   return object;
 }
 
-Json encode_resources(const RuntimeResources& resources) {
-  Json object = Json::object();
+OrderedJson encode_resources(const RuntimeResources& resources) {
+  OrderedJson object = OrderedJson::object();
   for (const auto& rule : resources.devices) object["devices"].push_back(encode_device_rule(rule));
-  Json memory = Json::object(), cpu = Json::object();
+  OrderedJson memory = OrderedJson::object(), cpu = OrderedJson::object();
   put(memory, "limit", resources.memory_limit);
   put(memory, "reservation", resources.memory_reservation);
   put(memory, "swap", resources.memory_swap);
@@ -121,10 +121,11 @@ Json encode_resources(const RuntimeResources& resources) {
   return object;
 }
 
-Json encode_devices(const std::vector<RuntimeDevice>& devices) {
-  Json list = Json::array();
+OrderedJson encode_devices(const std::vector<RuntimeDevice>& devices) {
+  OrderedJson list = OrderedJson::array();
   for (const auto& device : devices) {
-    Json object = {{"path", device.path}, {"type", device.type}, {"major", device.major}, {"minor", device.minor}};
+    OrderedJson object = {
+        {"path", device.path}, {"type", device.type}, {"major", device.major}, {"minor", device.minor}};
     put(object, "fileMode", device.file_mode);
     put(object, "uid", device.uid);
     put(object, "gid", device.gid);
@@ -133,18 +134,18 @@ Json encode_devices(const std::vector<RuntimeDevice>& devices) {
   return list;
 }
 
-Json encode_seccomp(const SeccompProfile& profile) {
-  Json object = {{"defaultAction", profile.default_action}};
+OrderedJson encode_seccomp(const SeccompProfile& profile) {
+  OrderedJson object = {{"defaultAction", profile.default_action}};
   put(object, "defaultErrnoRet", profile.default_errno_ret);
   put(object, "architectures", profile.architectures);
   put(object, "flags", profile.flags);
   put(object, "listenerPath", profile.listener_path);
   put(object, "listenerMetadata", profile.listener_metadata);
   for (const auto& rule : profile.syscalls) {
-    Json entry = {{"names", rule.names}, {"action", rule.action}};
+    OrderedJson entry = {{"names", rule.names}, {"action", rule.action}};
     put(entry, "errnoRet", rule.errno_ret);
     for (const auto& argument : rule.args) {
-      Json condition = {{"index", argument.index}, {"value", argument.value}};
+      OrderedJson condition = {{"index", argument.index}, {"value", argument.value}};
       if (argument.value_two != 0) condition["valueTwo"] = argument.value_two;
       condition["op"] = argument.op;
       entry["args"].push_back(std::move(condition));
@@ -154,15 +155,15 @@ Json encode_seccomp(const SeccompProfile& profile) {
   return object;
 }
 
-Json encode_linux(const RuntimeLinux& part) {
-  Json object = Json::object();
+OrderedJson encode_linux(const RuntimeLinux& part) {
+  OrderedJson object = OrderedJson::object();
   if (!part.uid_mappings.empty()) object["uidMappings"] = encode_id_mappings(part.uid_mappings);
   if (!part.gid_mappings.empty()) object["gidMappings"] = encode_id_mappings(part.gid_mappings);
   put(object, "sysctl", part.sysctl);
   if (part.resources) object["resources"] = encode_resources(*part.resources);
   put(object, "cgroupsPath", part.cgroups_path);
   for (const auto& space : part.namespaces) {
-    Json entry = {{"type", space.type}};
+    OrderedJson entry = {{"type", space.type}};
     put(entry, "path", space.path);
     object["namespaces"].push_back(std::move(entry));
   }
@@ -180,7 +181,7 @@ Json encode_linux(const RuntimeLinux& part) {
 }
 
 // Foreign bytes (an Env of an image need not be UTF-8) must not make writing a bundle fail.
-std::string dump(const Json& object, int indent) { return json_text(object, indent); }
+std::string dump(const OrderedJson& object, int indent) { return json_text(object, indent); }
 
 }  // namespace
 
@@ -188,7 +189,7 @@ std::string RuntimeProcess::encode() const { return dump(encode_process(*this), 
 std::string SeccompProfile::encode() const { return dump(encode_seccomp(*this), -1); }
 
 std::string RuntimeSpec::encode() const {
-  Json object = {{"ociVersion", oci_version}};
+  OrderedJson object = {{"ociVersion", oci_version}};
   if (process) object["process"] = encode_process(*process);
   if (!root_path.empty()) object["root"] = {{"path", root_path}, {"readonly", root_readonly}};
   put(object, "hostname", hostname);
@@ -201,7 +202,7 @@ std::string RuntimeSpec::encode() const {
 }
 
 std::string RuntimeState::encode() const {
-  Json object = {{"ociVersion", oci_version}, {"id", id}, {"status", status}};
+  OrderedJson object = {{"ociVersion", oci_version}, {"id", id}, {"status", status}};
   if (pid > 0) object["pid"] = pid;
   object["bundle"] = bundle;
   put(object, "annotations", annotations);

@@ -1,6 +1,6 @@
 #include "libcommon/os/cgroup.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <sys/stat.h>

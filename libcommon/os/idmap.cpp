@@ -1,6 +1,6 @@
 #include "libcommon/os/idmap.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>

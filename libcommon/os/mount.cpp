@@ -1,6 +1,6 @@
 #include "libcommon/os/mount.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>

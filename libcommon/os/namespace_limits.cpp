@@ -1,6 +1,6 @@
 #include "libcommon/os/namespace_limits.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <cerrno>

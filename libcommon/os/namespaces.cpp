@@ -1,6 +1,6 @@
 #include "libcommon/os/namespaces.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 // Who refers to a manifest: distribution-spec "Listing Referrers", and "Referrers Tag Schema" for registries without
 // it.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

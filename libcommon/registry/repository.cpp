@@ -1,6 +1,6 @@
 #include "libcommon/registry/repository.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/json.h"
 #include "libcommon/base/strings.h"

@@ -1,6 +1,6 @@
 #include "libcommon/registry/sent_window.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

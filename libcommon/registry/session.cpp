@@ -1,6 +1,6 @@
 #include "libcommon/registry/session.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <map>
 #include <mutex>

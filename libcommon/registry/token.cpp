@@ -1,6 +1,6 @@
 #include "libcommon/registry/token.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // Uploads: distribution-spec "Pushing blobs". Small ones go in one PUT; others as one streamed PATCH, then a PUT that
 // closes.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/log.h"
 #include "libcommon/base/strings.h"

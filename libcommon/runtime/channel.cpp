@@ -1,6 +1,6 @@
 #include "libcommon/runtime/channel.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 

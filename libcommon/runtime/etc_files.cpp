@@ -1,6 +1,6 @@
 #include "libcommon/runtime/etc_files.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "libcommon/runtime/generate.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 
 #include <algorithm>

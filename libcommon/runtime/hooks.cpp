@@ -1,6 +1,6 @@
 #include "libcommon/runtime/hooks.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 #include "libcommon/runtime/identity.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // The container's init between clone and exec: carries the plan out, reports the first failure with its step, prints
 // nothing.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/keyctl.h>
 #include <linux/sched.h>
 #include <net/if.h>

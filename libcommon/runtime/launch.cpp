@@ -1,6 +1,6 @@
 #include "libcommon/runtime/launch.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 #include "libcommon/runtime/launch_plan.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>

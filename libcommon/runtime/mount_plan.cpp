@@ -1,6 +1,6 @@
 #include "libcommon/runtime/mount_plan.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mount.h>
 
 #include <algorithm>

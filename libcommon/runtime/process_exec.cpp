@@ -1,6 +1,6 @@
 // Finding and running the command, and process 1 with --init.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 #include "libcommon/runtime/process_setup.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <grp.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>

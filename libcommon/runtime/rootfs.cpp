@@ -1,6 +1,6 @@
 #include "libcommon/runtime/rootfs.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>

@@ -1,5 +1,5 @@
 // /dev of a container: nodes, links and the console, below a descriptor of its tmpfs.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

@@ -1,5 +1,5 @@
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>

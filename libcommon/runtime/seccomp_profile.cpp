@@ -1,5 +1,5 @@
 // Profile files as docker and podman write them.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

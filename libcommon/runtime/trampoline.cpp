@@ -114,7 +114,6 @@ namespace {
 
 static_assert(static_cast<int>(Message::ExecFailed) == 6, "the trampoline's code holds this number");
 
-constexpr const char* kSelf = "/proc/self/exe";
 constexpr std::uint64_t kAddress = 0x10000;
 constexpr int kFdBase = 48;
 constexpr int kMaxFd = 255 - kFdBase;
@@ -160,7 +159,7 @@ os::UniqueFd executable_memory() {
 }  // namespace
 
 bool own_binary_within_reach() {
-  os::UniqueFd self = os::open(kSelf, O_PATH);
+  os::UniqueFd self = os::open("/proc/self/exe", O_PATH);
   struct stat info {};
   struct statvfs mount {};
   if (::fstat(self.get(), &info) != 0 || ::fstatvfs(self.get(), &mount) != 0)

@@ -1,6 +1,6 @@
 #include "libcommon/spec/devices.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -11,7 +11,7 @@
 namespace proa::spec {
 namespace {
 
-[[noreturn]] void refuse(std::string_view text, std::string_view reason) {
+[[noreturn]] void refuse_device(std::string_view text, std::string_view reason) {
   throw Error(ErrorCode::InvalidArgument, fmt::format("invalid device \"{}\": {}", escape_control(text), reason),
               "expected HOST_PATH[:CONTAINER_PATH][:ACCESS], such as /dev/fuse:/dev/fuse:rw");
 }
@@ -28,16 +28,16 @@ bool is_access(std::string_view text) {
 
 Device parse_device(std::string_view text) {
   auto sections = split(text, ':');
-  if (sections.size() > 3 || sections[0].empty()) refuse(text, "malformed");
+  if (sections.size() > 3 || sections[0].empty()) refuse_device(text, "malformed");
   Device device{.host_path = sections[0], .container_path = sections[0], .access = ""};
-  if (sections.size() == 3 && !is_access(sections[2])) refuse(text, "the access is not made of r, w and m");
+  if (sections.size() == 3 && !is_access(sections[2])) refuse_device(text, "the access is not made of r, w and m");
   if (sections.size() == 2 && is_access(sections[1])) {
     device.access = sections[1];
   } else if (sections.size() > 1) {
     device.container_path = sections[1];
     if (sections.size() == 3) device.access = sections[2];
   }
-  if (!device.container_path.starts_with('/')) refuse(text, "the path in the container is not absolute");
+  if (!device.container_path.starts_with('/')) refuse_device(text, "the path in the container is not absolute");
   device.container_path = clean_path(device.container_path);
   return device;
 }

@@ -1,6 +1,6 @@
 #include "libcommon/spec/env_file.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 
@@ -14,7 +14,9 @@ namespace {
 constexpr std::size_t kMaxLine = 64 * 1024;
 constexpr std::string_view kBlank = " \t";
 
-[[noreturn]] void refuse(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
+[[noreturn]] void refuse_environment(std::string message) {
+  throw Error(ErrorCode::InvalidArgument, std::move(message));
+}
 
 // The start of a line as it may be shown: files hold secrets, so never the value.
 std::string shown_name(std::string_view line) { return escape_control(line.substr(0, line.find('=')).substr(0, 80)); }
@@ -28,7 +30,9 @@ void for_each_line(std::string_view text, std::string_view file, Each each) {
     auto end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    auto fail = [&](std::string_view problem) { refuse(fmt::format("{}: line {}: {}", file, number, problem)); };
+    auto fail = [&](std::string_view problem) {
+      refuse_environment(fmt::format("{}: line {}: {}", file, number, problem));
+    };
     if (line.size() >= kMaxLine) fail("longer than 64 KiB");
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (!is_utf8(line)) fail("not UTF-8");
@@ -55,7 +59,7 @@ std::optional<std::string> lookup_process_environment(std::string_view name) {
 std::string parse_env(std::string_view text, const Lookup& lookup) {
   auto parts = cut(text, "=");
   if (text.empty() || (parts && parts->first.empty()) || text.find('\0') != std::string_view::npos) {
-    refuse(fmt::format("invalid environment variable \"{}\"", shown_name(text)));
+    refuse_environment(fmt::format("invalid environment variable \"{}\"", shown_name(text)));
   }
   if (parts) return std::string(text);
   auto value = lookup(text);
@@ -85,9 +89,9 @@ Label parse_label(std::string_view text) {
   auto parts = cut(text, "=");
   std::string_view key = parts ? parts->first : text;
   key.remove_prefix(std::min(key.find_first_not_of(kBlank), key.size()));
-  if (key.empty()) refuse(fmt::format("invalid label \"{}\": the key is empty", escape_control(text)));
+  if (key.empty()) refuse_environment(fmt::format("invalid label \"{}\": the key is empty", escape_control(text)));
   if (key.find_first_of(kBlank) != std::string_view::npos) {
-    refuse(fmt::format("invalid label \"{}\": the key holds white space", escape_control(key)));
+    refuse_environment(fmt::format("invalid label \"{}\": the key holds white space", escape_control(key)));
   }
   return {std::string(key), std::string(parts ? parts->second : "")};
 }

@@ -1,7 +1,7 @@
 #include "libcommon/spec/hosts.h"
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -17,7 +17,7 @@ bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
 
-[[noreturn]] void refuse(std::string_view what, std::string_view text, std::string_view reason) {
+[[noreturn]] void refuse_host(std::string_view what, std::string_view text, std::string_view reason) {
   throw Error(ErrorCode::InvalidArgument,
               fmt::format("invalid {} \"{}\": {}", what, escape_control(text.substr(0, 300)), reason));
 }
@@ -42,7 +42,7 @@ bool is_ip_address(std::string_view text) {
 
 std::string parse_ip(std::string_view text) {
   std::string address(trim(text));
-  if (!is_ip_address(address)) refuse("IP address", text, "neither IPv4 nor IPv6");
+  if (!is_ip_address(address)) refuse_host("IP address", text, "neither IPv4 nor IPv6");
   unsigned char binary[16];
   char canonical[INET6_ADDRSTRLEN];
   int family = address.find(':') == std::string::npos ? AF_INET : AF_INET6;
@@ -55,19 +55,19 @@ HostEntry parse_add_host(std::string_view text) {
   auto parts = cut(text, "=");
   if (!parts) parts = cut(text, ":");
   if (!parts || parts->first.empty() || parts->first.find(':') != std::string_view::npos) {
-    refuse("host entry", text, "expected NAME:IP");
+    refuse_host("host entry", text, "expected NAME:IP");
   }
   auto [names, address] = *parts;
   HostEntry entry;
   entry.names = split(names, ';');
   for (const auto& name : entry.names) {
-    if (!may_stand_in_hosts(name)) refuse("host entry", text, "the host name is empty or holds white space");
+    if (!may_stand_in_hosts(name)) refuse_host("host entry", text, "the host name is empty or holds white space");
   }
   if (address != "host-gateway") {
     if (address.size() > 2 && address.front() == '[' && address.back() == ']')
       address = address.substr(1, address.size() - 2);
     if (!is_ip_address(address))
-      refuse("host entry", text, fmt::format("\"{}\" is not an IP address", escape_control(address)));
+      refuse_host("host entry", text, fmt::format("\"{}\" is not an IP address", escape_control(address)));
   }
   entry.address = address;
   return entry;
@@ -76,13 +76,13 @@ HostEntry parse_add_host(std::string_view text) {
 std::string check_host_name(std::string_view text) {
   bool good = !text.empty() && text.size() <= kMaxHostName && std::all_of(text.begin(), text.end(), is_name_char) &&
               text[0] != '.';
-  if (!good) refuse("host name", text, "letters, digits, '-', '_' and '.' are allowed, 64 at most");
+  if (!good) refuse_host("host name", text, "letters, digits, '-', '_' and '.' are allowed, 64 at most");
   return std::string(text);
 }
 
 std::string parse_dns_server(std::string_view text) {
   std::string_view address = trim(text);
-  if (!is_ip_address(address)) refuse("DNS server", text, "not an IP address");
+  if (!is_ip_address(address)) refuse_host("DNS server", text, "not an IP address");
   return std::string(address);
 }
 
@@ -97,7 +97,7 @@ std::string parse_dns_search(std::string_view text) {
     good = good && !label.empty() && label.size() <= 63 && std::all_of(label.begin(), label.end(), is_name_char) &&
            label.front() != '-' && label.back() != '-' && label.front() != '_' && label.back() != '_';
   }
-  if (!good) refuse("DNS search domain", text, "not a domain name");
+  if (!good) refuse_host("DNS search domain", text, "not a domain name");
   return std::string(domain);
 }
 

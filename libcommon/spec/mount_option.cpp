@@ -1,5 +1,5 @@
 // --mount key=value,...
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <set>
 
@@ -14,14 +14,14 @@ namespace {
 
 const std::set<std::string, std::less<>> kFlags = {"exec", "noexec", "suid", "nosuid", "dev", "nodev"};
 
-[[noreturn]] void refuse(std::string reason) {
+[[noreturn]] void refuse_mount(std::string reason) {
   throw Error(ErrorCode::InvalidArgument, "invalid mount: " + std::move(reason));
 }
 
 bool parse_switch(std::string_view key, const std::optional<std::string_view>& value) {
   if (!value || *value == "true" || *value == "1") return true;
   if (*value == "false" || *value == "0") return false;
-  refuse(fmt::format("{}: \"{}\" is none of true, 1, false, 0", key, escape_control(*value)));
+  refuse_mount(fmt::format("{}: \"{}\" is none of true, 1, false, 0", key, escape_control(*value)));
 }
 
 class MountParser {
@@ -33,35 +33,35 @@ class MountParser {
     std::string_view key = pair ? pair->first : text;
     auto value = pair ? std::optional(pair->second) : std::nullopt;
     if (trim(key) != key || (value && trim(*value) != *value))
-      refuse(fmt::format("white space in \"{}\"", escape_control(text)));
-    if (value && value->empty()) refuse(fmt::format("{}: the value is empty", escape_control(key)));
+      refuse_mount(fmt::format("white space in \"{}\"", escape_control(text)));
+    if (value && value->empty()) refuse_mount(fmt::format("{}: the value is empty", escape_control(key)));
     if (apply_switch(key, value)) return;
-    if (!value) refuse(fmt::format("\"{}\" is not KEY=VALUE", escape_control(text)));
+    if (!value) refuse_mount(fmt::format("\"{}\" is not KEY=VALUE", escape_control(text)));
     if (!apply_common(key, *value) && !apply_special(key, *value))
-      refuse(fmt::format("unknown option \"{}\"", escape_control(key)));
+      refuse_mount(fmt::format("unknown option \"{}\"", escape_control(key)));
   }
 
   Mount finish() {
-    if (mount_.target.empty()) refuse("there is no target");
+    if (mount_.target.empty()) refuse_mount("there is no target");
     if (!mount_.target.starts_with('/'))
-      refuse(fmt::format("the target \"{}\" is not absolute", escape_control(mount_.target)));
+      refuse_mount(fmt::format("the target \"{}\" is not absolute", escape_control(mount_.target)));
     mount_.target = clean_path(mount_.target);
-    if (mount_.target == "/") refuse("\"/\" of the container cannot be a mount");
+    if (mount_.target == "/") refuse_mount("\"/\" of the container cannot be a mount");
     for (const auto& family : families_) {
       if (family != mount_type_name(mount_.type)) {
-        refuse(fmt::format("{}-* options do not go with type {}", family, mount_type_name(mount_.type)));
+        refuse_mount(fmt::format("{}-* options do not go with type {}", family, mount_type_name(mount_.type)));
       }
     }
     if (mount_.type == MountType::Bind) finish_bind();
-    if (mount_.type == MountType::Image && mount_.source.empty()) refuse("an image mount needs a source");
+    if (mount_.type == MountType::Image && mount_.source.empty()) refuse_mount("an image mount needs a source");
     const bool sourceless =
         mount_.type == MountType::Tmpfs || mount_.type == MountType::Devpts || mount_.type == MountType::Ramfs;
     if (sourceless && !mount_.source.empty()) {
-      refuse(fmt::format("a {} has no source", mount_type_name(mount_.type)));
+      refuse_mount(fmt::format("a {} has no source", mount_type_name(mount_.type)));
     }
     const bool parted = mount_.type == MountType::Volume || mount_.type == MountType::Image;
     if (!mount_.subpath.empty() && !parted) {
-      refuse(fmt::format("a {} has no subpath", mount_type_name(mount_.type)));
+      refuse_mount(fmt::format("a {} has no subpath", mount_type_name(mount_.type)));
     }
     return std::move(mount_);
   }
@@ -70,11 +70,11 @@ class MountParser {
   void finish_bind() {
     if (mount_.source.starts_with('.')) mount_.source = clean_path(fmt::format("{}/{}", working_dir_, mount_.source));
     if (!mount_.source.starts_with('/'))
-      refuse(fmt::format("the source \"{}\" is not an absolute path", escape_control(mount_.source)));
+      refuse_mount(fmt::format("the source \"{}\" is not an absolute path", escape_control(mount_.source)));
     bool recursive_choice = mount_.read_only_recursive || mount_.read_only_non_recursive;
-    if (recursive_choice && !mount_.read_only) refuse("this value of bind-recursive needs readonly");
+    if (recursive_choice && !mount_.read_only) refuse_mount("this value of bind-recursive needs readonly");
     if (mount_.read_only_recursive && mount_.propagation != "rprivate") {
-      refuse("bind-recursive=readonly needs bind-propagation=rprivate");
+      refuse_mount("bind-recursive=readonly needs bind-propagation=rprivate");
     }
   }
 
@@ -132,7 +132,7 @@ class MountParser {
                       MountType::Ramfs}) {
       if (to_lower(text) == mount_type_name(type)) return type;
     }
-    refuse(fmt::format("unknown type \"{}\"", escape_control(text)));
+    refuse_mount(fmt::format("unknown type \"{}\"", escape_control(text)));
   }
 
   // Options of one type: the part before the hyphen says of which.
@@ -150,7 +150,8 @@ class MountParser {
   bool apply_bind(std::string_view name, std::string_view value) {
     if (name == "propagation") {
       mount_.propagation = to_lower(value);
-      if (!is_propagation(mount_.propagation)) refuse(fmt::format("unknown propagation \"{}\"", escape_control(value)));
+      if (!is_propagation(mount_.propagation))
+        refuse_mount(fmt::format("unknown propagation \"{}\"", escape_control(value)));
       return true;
     }
     if (name != "recursive") return false;
@@ -158,7 +159,7 @@ class MountParser {
     mount_.read_only_non_recursive = value == "writable";
     mount_.read_only_recursive = value == "readonly";
     if (value != "enabled" && value != "disabled" && value != "writable" && value != "readonly") {
-      refuse("bind-recursive is none of enabled, disabled, writable, readonly");
+      refuse_mount("bind-recursive is none of enabled, disabled, writable, readonly");
     }
     return true;
   }
@@ -184,11 +185,11 @@ class MountParser {
   bool apply_tmpfs(std::string_view name, std::string_view value) {
     if (name == "size") {
       mount_.tmpfs_size = parse_size_1024(value);
-      if (!mount_.tmpfs_size) refuse(fmt::format("tmpfs-size: \"{}\" is not a size", escape_control(value)));
+      if (!mount_.tmpfs_size) refuse_mount(fmt::format("tmpfs-size: \"{}\" is not a size", escape_control(value)));
     } else if (name == "mode") {
       mount_.tmpfs_mode = parse_integer<std::uint32_t>(value, 8);
       if (!mount_.tmpfs_mode || *mount_.tmpfs_mode > 07777)
-        refuse(fmt::format("tmpfs-mode: \"{}\" is not a mode", escape_control(value)));
+        refuse_mount(fmt::format("tmpfs-mode: \"{}\" is not a mode", escape_control(value)));
     } else {
       return false;
     }
@@ -203,7 +204,7 @@ class MountParser {
 }  // namespace
 
 Mount parse_mount(std::string_view text, std::string_view working_dir) {
-  if (text.find('\0') != std::string_view::npos) refuse("a NUL byte");
+  if (text.find('\0') != std::string_view::npos) refuse_mount("a NUL byte");
   MountParser parser(working_dir);
   for (const auto& field : split_csv(text, "mount")) parser.field(field);
   return parser.finish();

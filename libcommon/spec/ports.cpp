@@ -1,6 +1,6 @@
 #include "libcommon/spec/ports.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
@@ -9,15 +9,15 @@
 namespace proa::spec {
 namespace {
 
-[[noreturn]] void refuse(std::string_view text, std::string_view reason) {
+[[noreturn]] void refuse_port(std::string_view text, std::string_view reason) {
   throw Error(ErrorCode::InvalidArgument, fmt::format("invalid port \"{}\": {}", escape_control(text), reason),
               "expected [[IP:]HOST_PORT:]CONTAINER_PORT[/PROTOCOL]");
 }
 
 std::uint16_t port_number(std::string_view number, std::string_view whole) {
   auto port = parse_integer<std::uint32_t>(number);
-  if (!port) refuse(whole, fmt::format("\"{}\" is not a number", escape_control(number)));
-  if (*port > 65535) refuse(whole, fmt::format("{} is greater than 65535", *port));
+  if (!port) refuse_port(whole, fmt::format("\"{}\" is not a number", escape_control(number)));
+  if (*port > 65535) refuse_port(whole, fmt::format("{} is greater than 65535", *port));
   return static_cast<std::uint16_t>(*port);
 }
 
@@ -26,7 +26,7 @@ PortRange port_range(std::string_view text, std::string_view whole) {
   PortRange range;
   range.first = port_number(parts ? parts->first : text, whole);
   range.last = parts ? port_number(parts->second, whole) : range.first;
-  if (range.last < range.first) refuse(whole, "the range ends before it begins");
+  if (range.last < range.first) refuse_port(whole, "the range ends before it begins");
   return range;
 }
 
@@ -74,7 +74,7 @@ std::string short_publish_form(std::string_view text) {
   std::string protocol = "tcp";
   for (const auto& field : split(text, ',')) {
     auto pair = cut(field, "=");
-    if (!pair || pair->first.empty()) refuse(text, fmt::format("\"{}\" is not NAME=VALUE", escape_control(field)));
+    if (!pair || pair->first.empty()) refuse_port(text, fmt::format("\"{}\" is not NAME=VALUE", escape_control(field)));
     if (pair->first == "target") {
       target = pair->second;
     } else if (pair->first == "published") {
@@ -82,7 +82,7 @@ std::string short_publish_form(std::string_view text) {
     } else if (pair->first == "protocol") {
       protocol = pair->second;
     } else if (pair->first != "mode" && pair->first != "name" && pair->first != "app_protocol") {
-      refuse(text, fmt::format("\"{}\" is unknown", escape_control(pair->first)));
+      refuse_port(text, fmt::format("\"{}\" is unknown", escape_control(pair->first)));
     }
   }
   return fmt::format("{}{}{}/{}", published, published.empty() ? "" : ":", target, protocol);
@@ -93,19 +93,21 @@ std::vector<PortMapping> parse_publish(std::string_view given) {
   std::string_view text = short_form;
   auto [ip, host, container_and_protocol] = split_sections(text);
   auto [container, protocol] = split_protocol(container_and_protocol);
-  if (container.empty()) refuse(text, "there is no port of the container");
+  if (container.empty()) refuse_port(text, "there is no port of the container");
   protocol = to_lower(protocol);
   if (protocol != "tcp" && protocol != "udp" && protocol != "sctp")
-    refuse(text, "the protocol must be tcp, udp or sctp");
+    refuse_port(text, "the protocol must be tcp, udp or sctp");
   if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
-  if (!ip.empty() && !is_ip_address(ip)) refuse(text, fmt::format("\"{}\" is not an IP address", escape_control(ip)));
+  if (!ip.empty() && !is_ip_address(ip))
+    refuse_port(text, fmt::format("\"{}\" is not an IP address", escape_control(ip)));
 
   PortRange ports = port_range(container, text);
-  if (ports.first == 0) refuse(text, "port 0 of a container cannot be reached");
+  if (ports.first == 0) refuse_port(text, "port 0 of a container cannot be reached");
   PortRange host_ports = host.empty() ? PortRange{} : port_range(host, text);
   // A range on the host is either as wide as that of the container, or what one port may choose from.
   bool choice = width(ports) == 1;
-  if (!host.empty() && !choice && width(ports) != width(host_ports)) refuse(text, "the two ranges differ in width");
+  if (!host.empty() && !choice && width(ports) != width(host_ports))
+    refuse_port(text, "the two ranges differ in width");
   std::vector<PortMapping> mappings;
   for (int i = 0; i < width(ports); ++i) {
     PortMapping mapping{.container_port = static_cast<std::uint16_t>(ports.first + i),

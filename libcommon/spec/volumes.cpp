@@ -1,6 +1,6 @@
 #include "libcommon/spec/volumes.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>
@@ -19,7 +19,7 @@ const std::set<std::string, std::less<>> kMountOptions = {
     "z",     "Z",    "U",     "O",    "exec",  "noexec", "suid",       "nosuid",   "dev",
     "nodev", "copy", "idmap", "bind", "rbind", "cached", "consistent", "delegated"};
 
-[[noreturn]] void refuse(std::string_view text, std::string_view reason) {
+[[noreturn]] void refuse_volume(std::string_view text, std::string_view reason) {
   throw Error(ErrorCode::InvalidArgument, fmt::format("invalid volume \"{}\": {}", escape_control(text), reason),
               "expected [SOURCE:]TARGET[:OPTIONS]");
 }
@@ -44,7 +44,7 @@ std::vector<std::string> split_with_drives(std::string_view text) {
       section += text[i];
       continue;
     }
-    if (section.empty()) refuse(text, "an empty section between colons");
+    if (section.empty()) refuse_volume(text, "an empty section between colons");
     sections.push_back(std::move(section));
     section.clear();
   }
@@ -56,7 +56,8 @@ class Once {
  public:
   explicit Once(std::string_view text) : text_(text) {}
   void set(std::string& slot, const std::string& word) {
-    if (!slot.empty()) refuse(text_, fmt::format("options {} and {} exclude each other", slot, escape_control(word)));
+    if (!slot.empty())
+      refuse_volume(text_, fmt::format("options {} and {} exclude each other", slot, escape_control(word)));
     slot = word;
   }
 
@@ -84,15 +85,15 @@ void apply_volume_options(std::string_view options, std::string_view text, Mount
         mount.options.push_back(word);
       }
     } else {
-      refuse(text, fmt::format("unknown option \"{}\"", escape_control(word)));
+      refuse_volume(text, fmt::format("unknown option \"{}\"", escape_control(word)));
     }
   }
   mount.read_only = access == "ro";
   mount.read_write = access == "rw";
   mount.no_copy = copy == "nocopy";
   if (mount.type == MountType::Volume && !mount.propagation.empty())
-    refuse(text, "propagation is for paths of the host");
-  if (mount.type == MountType::Bind && mount.no_copy) refuse(text, "nocopy is for volumes");
+    refuse_volume(text, "propagation is for paths of the host");
+  if (mount.type == MountType::Bind && mount.no_copy) refuse_volume(text, "nocopy is for volumes");
 }
 
 }  // namespace
@@ -148,14 +149,14 @@ std::string check_object_name(std::string_view what, std::string_view name) {
 }
 
 Mount split_volume(std::string_view text) {
-  if (text.empty()) refuse(text, "empty");
+  if (text.empty()) refuse_volume(text, "empty");
   Mount mount;
   if (text.size() <= 2) {
     mount.target = text;
     return mount;
   }
   auto sections = split_with_drives(text);
-  if (sections.size() > 3) refuse(text, "too many colons");
+  if (sections.size() > 3) refuse_volume(text, "too many colons");
   if (sections.size() == 1) {
     mount.target = sections[0];
     return mount;
@@ -175,11 +176,11 @@ Mount split_volume(std::string_view text) {
 
 Mount parse_volume(std::string_view text, std::string_view working_dir) {
   auto sections = split(text, ':');
-  if (sections.size() > 3) refuse(text, "too many colons");
+  if (sections.size() > 3) refuse_volume(text, "too many colons");
   if (std::any_of(sections.begin(), sections.end(), [](const std::string& section) { return section.empty(); })) {
-    refuse(text, text.empty() ? "empty" : "an empty section between colons");
+    refuse_volume(text, text.empty() ? "empty" : "an empty section between colons");
   }
-  if (text.find('\0') != std::string_view::npos) refuse(text, "a NUL byte");
+  if (text.find('\0') != std::string_view::npos) refuse_volume(text, "a NUL byte");
   Mount mount;
   mount.target = sections.size() == 1 ? sections[0] : sections[1];
   if (sections.size() > 1) mount.source = sections[0];
@@ -189,13 +190,14 @@ Mount parse_volume(std::string_view text, std::string_view working_dir) {
     mount.source =
         clean_path(mount.source.starts_with('/') ? mount.source : fmt::format("{}/{}", working_dir, mount.source));
   } else if (mount.source.starts_with('~')) {
-    refuse(text, "'~' is the shell's; it was not expanded");
+    refuse_volume(text, "'~' is the shell's; it was not expanded");
   }
   if (!mount.target.starts_with('/')) {
-    refuse(text, fmt::format("the path in the container, \"{}\", is not absolute", escape_control(mount.target)));
+    refuse_volume(text,
+                  fmt::format("the path in the container, \"{}\", is not absolute", escape_control(mount.target)));
   }
   mount.target = clean_path(mount.target);
-  if (mount.target == "/") refuse(text, "\"/\" of the container cannot be a mount");
+  if (mount.target == "/") refuse_volume(text, "\"/\" of the container cannot be a mount");
   if (sections.size() == 3) apply_volume_options(sections[2], text, mount);
   return mount;
 }
@@ -205,16 +207,16 @@ Mount parse_tmpfs(std::string_view text) {
   Mount mount;
   mount.type = MountType::Tmpfs;
   mount.target = clean_path(parts ? parts->first : text);
-  if (!text.starts_with('/') || mount.target == "/") refuse(text, "the path in the container is not absolute");
+  if (!text.starts_with('/') || mount.target == "/") refuse_volume(text, "the path in the container is not absolute");
   if (!parts || parts->second.empty()) return mount;
   for (const auto& word : split(parts->second, ',')) {
     auto pair = cut(word, "=");
     if (pair && pair->first == "size" && !pair->second.ends_with('%')) {
       mount.tmpfs_size = parse_size_1024(pair->second);
-      if (!mount.tmpfs_size) refuse(text, "the size is not one");
+      if (!mount.tmpfs_size) refuse_volume(text, "the size is not one");
     } else if (pair && pair->first == "mode") {
       mount.tmpfs_mode = parse_integer<std::uint32_t>(pair->second, 8);
-      if (!mount.tmpfs_mode || *mount.tmpfs_mode > 07777) refuse(text, "the mode is not one");
+      if (!mount.tmpfs_mode || *mount.tmpfs_mode > 07777) refuse_volume(text, "the mode is not one");
     } else if (word == "ro") {
       mount.read_only = true;
     } else if (word != "rw" && !word.empty()) {

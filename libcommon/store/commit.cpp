@@ -15,8 +15,6 @@ namespace {
 
 namespace call = os::store_call;
 
-oci::Digest hash_text(std::string_view text) { return io::digest_of(text); }
-
 void add_once(std::vector<std::string>& to, std::string text) {
   if (std::find(to.begin(), to.end(), text) == to.end()) to.push_back(std::move(text));
 }
@@ -126,7 +124,7 @@ StoredImage Transaction::put_image(std::string raw, std::string_view media_type,
                     .created = config.created,
                     .size = 0,
                     .top_layer = {}};
-  std::vector<oci::ChainId> chains = oci::chain_ids(config.diff_ids, hash_text);
+  std::vector<oci::ChainId> chains = oci::chain_ids(config.diff_ids, io::digest_of);
   for (const oci::ChainId& chain : chains) image.size += layer_size(chain);
   if (!chains.empty()) image.top_layer = chains.back();
   add_names(image, options);

@@ -19,8 +19,6 @@ struct LayerWriter::State {
 
 namespace {
 
-oci::Digest hash_text(std::string_view text) { return io::digest_of(text); }
-
 os::Dir open_diff(const Transaction::State& transaction, const os::Path& name) {
   const os::Path path = name + "/diff";
   return os::Dir(os::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, transaction.staging.fd()),
@@ -56,7 +54,7 @@ oci::ChainId LayerWriter::commit(const std::vector<oci::DiffId>& stack, const st
   PROA_CHECK(!stack.empty() && !state_->done);
   Transaction::State& transaction = *state_->transaction;
   TreeSummary summary = summarize_tree(state_->diff.fd(), state_->diff.name());
-  std::vector<oci::ChainId> chains = oci::chain_ids(stack, hash_text);
+  std::vector<oci::ChainId> chains = oci::chain_ids(stack, io::digest_of);
   LayerRecord record{.chain = chains.back(),
                      .diff_id = stack.back(),
                      .stack = chains,

@@ -9,8 +9,6 @@ namespace {
 
 constexpr int kMaxIndexDepth = 8;
 
-oci::Digest hash_text(std::string_view text) { return io::digest_of(text); }
-
 bool is_image_config(std::string_view media_type) {
   return media_type == oci::kOciConfig || media_type == oci::kDockerConfig;
 }
@@ -22,7 +20,7 @@ void add_manifest(const Store& store, std::string raw, Needs& needs) {
   // Artifacts of other tools have configs of other kinds, and no layers on disk.
   if (!is_image_config(manifest.config.media_type)) return;
   const auto config = oci::ImageConfig::parse(read_verified_blob(store, manifest.config.digest, oci::kMaxConfigSize));
-  for (oci::ChainId& chain : oci::chain_ids(config.diff_ids, hash_text)) needs.layers.insert(std::move(chain));
+  for (oci::ChainId& chain : oci::chain_ids(config.diff_ids, io::digest_of)) needs.layers.insert(std::move(chain));
 }
 
 void add_any(const Store& store, const oci::Digest& digest, Needs& needs, int depth) {

@@ -20,8 +20,6 @@ namespace {
 namespace call = os::store_call;
 using Kind = Finding::Kind;
 
-oci::Digest hash_text(std::string_view text) { return io::digest_of(text); }
-
 // How a layer can be made again, from the image that needs it.
 struct Recipe {
   std::vector<oci::DiffId> stack;  // diff ids from the bottom to this layer
@@ -125,7 +123,7 @@ class Repairer {
                       .created = config.created,
                       .size = 0,
                       .top_layer = {}};
-    const std::vector<oci::ChainId> chains = oci::chain_ids(config.diff_ids, hash_text);
+    const std::vector<oci::ChainId> chains = oci::chain_ids(config.diff_ids, io::digest_of);
     for (const oci::ChainId& chain : chains) {
       auto record = store_.layer(chain);
       if (!record) throw Error(ErrorCode::NotFound, "layer " + chain.str());
@@ -142,7 +140,7 @@ class Repairer {
             oci::Manifest::parse(read_verified_blob(store_, entry.image.manifest.digest, oci::kMaxManifestSize));
         const auto config =
             oci::ImageConfig::parse(read_verified_blob(store_, manifest.config.digest, oci::kMaxConfigSize));
-        const std::vector<oci::ChainId> chains = oci::chain_ids(config.diff_ids, hash_text);
+        const std::vector<oci::ChainId> chains = oci::chain_ids(config.diff_ids, io::digest_of);
         if (chains.size() != manifest.layers.size()) continue;
         for (std::size_t i = 0; i < chains.size(); ++i) {
           auto end = config.diff_ids.begin() + static_cast<std::ptrdiff_t>(i) + 1;

@@ -1,6 +1,6 @@
 #include "libcommon/store/tree.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 // Comparing two directories byte by byte.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 

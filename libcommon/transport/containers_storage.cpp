@@ -1,6 +1,6 @@
 #include "libcommon/transport/containers_storage.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #include "libcommon/transport/directory_image.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <mutex>

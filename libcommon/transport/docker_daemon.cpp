@@ -1,6 +1,6 @@
 #include "libcommon/transport/docker_daemon.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <chrono>

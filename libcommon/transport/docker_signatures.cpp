@@ -1,6 +1,6 @@
 #include "libcommon/transport/docker_signatures.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

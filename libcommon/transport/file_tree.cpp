@@ -1,6 +1,6 @@
 #include "libcommon/transport/file_tree.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"

@@ -1,6 +1,6 @@
 #include "libcommon/transport/image_name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <utility>

@@ -11,6 +11,9 @@
 
 namespace proa::transport {
 
+// image-spec annotations.md: the name of an entry of index.json.
+inline constexpr const char* kRefName = "org.opencontainers.image.ref.name";
+
 // index.json of a layout, after oci-layout has been checked. Corrupt when it is none, Unsupported for a version that is
 // not 1.x.
 oci::Index read_layout_index(const FileTree& tree);

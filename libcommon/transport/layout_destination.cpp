@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/file.h>
 
 #include <algorithm>
@@ -15,7 +15,6 @@ namespace proa::transport {
 
 namespace {
 
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 constexpr std::string_view kLayoutFile = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
 // The entry joins the others; a name moves to it, and one unnamed entry of the same content is enough.

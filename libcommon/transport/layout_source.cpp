@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
@@ -12,7 +12,6 @@ namespace proa::transport {
 namespace {
 
 constexpr std::uint64_t kMaxLayoutFile = 64 << 10;
-constexpr const char* kRefName = "org.opencontainers.image.ref.name";
 
 class LayoutSource final : public ImageSource {
  public:

@@ -1,6 +1,6 @@
 #include "libcommon/transport/open.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/transport/containers_storage.h"

@@ -1,6 +1,6 @@
 #include "libcommon/transport/signature_list.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "libcommon/transport/tar_split.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <optional>

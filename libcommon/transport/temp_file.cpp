@@ -1,6 +1,6 @@
 #include "libcommon/transport/temp_file.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cerrno>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 #include "libcommon/transport/transport.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

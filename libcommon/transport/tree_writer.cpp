@@ -1,6 +1,6 @@
 #include "libcommon/transport/tree_writer.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 

@@ -1,6 +1,6 @@
 #include "libcommon/trust/evaluate.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -19,7 +19,7 @@ namespace {
 
 using Kind = config::Requirement::Kind;
 
-constexpr std::uint64_t kMaxKeyFile = 4 << 20;
+constexpr std::uint64_t kMaxKeyring = 4 << 20;
 
 [[noreturn]] void reject(const config::Policy& policy, const Candidate& candidate, std::string_view why) {
   throw Error(ErrorCode::PermissionDenied, fmt::format("{} is rejected by policy: {}", candidate.name, why),
@@ -38,7 +38,7 @@ std::string compare(const Claim& claim, const config::Requirement& requirement, 
 template <typename Action>
 void each_key(const config::Requirement& requirement, Action action) {
   for (const auto& path : requirement.keys.paths) {
-    const auto key = os::try_read_file(path, kMaxKeyFile);
+    const auto key = os::try_read_file(path, kMaxKeyring);
     if (!key) throw Error(ErrorCode::InvalidArgument, fmt::format("key {} of the policy: no such file", path));
     action(*key, path);
   }

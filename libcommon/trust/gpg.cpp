@@ -1,7 +1,7 @@
 #include "libcommon/trust/gpg.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>

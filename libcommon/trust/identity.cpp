@@ -1,6 +1,6 @@
 #include "libcommon/trust/identity.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
@@ -8,7 +8,7 @@
 namespace proa::trust {
 namespace {
 
-using Kind = config::SignedIdentity::Kind;
+using IdentityKind = config::SignedIdentity::Kind;
 
 std::optional<oci::Reference> parse(const std::string& text) {
   try {
@@ -43,19 +43,19 @@ std::optional<oci::Reference> remap(const oci::Reference& image, const std::stri
 bool fits(const config::SignedIdentity& wanted, const std::optional<oci::Reference>& image,
           const oci::Reference& signed_for) {
   switch (wanted.kind) {
-    case Kind::ExactReference:
+    case IdentityKind::ExactReference:
       return exact(*wanted.reference, signed_for);
-    case Kind::ExactRepository:
+    case IdentityKind::ExactRepository:
       return wanted.reference->name() == signed_for.name();
-    case Kind::MatchExact:
+    case IdentityKind::MatchExact:
       return image && exact(*image, signed_for);
-    case Kind::MatchRepository:
+    case IdentityKind::MatchRepository:
       return image && image->name() == signed_for.name();
-    case Kind::Remap: {
+    case IdentityKind::Remap: {
       const auto mapped = image ? remap(*image, wanted.prefix, wanted.signed_prefix) : std::nullopt;
       return mapped && repo_digest_or_exact(*mapped, signed_for);
     }
-    case Kind::MatchRepoDigestOrExact:
+    case IdentityKind::MatchRepoDigestOrExact:
       break;
   }
   return image && repo_digest_or_exact(*image, signed_for);

@@ -1,6 +1,6 @@
 #include "libcommon/trust/key_box.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <openssl/evp.h>
 #include <sys/random.h>
 
@@ -14,7 +14,7 @@
 namespace proa::trust {
 namespace {
 
-constexpr std::uint64_t kMaxKeyFile = 64 << 10;
+constexpr std::uint64_t kMaxKeyBox = 64 << 10;
 constexpr std::int64_t kWork = 32768;  // N; the one that every version of cosign and skopeo reads
 constexpr std::int64_t kBlockSize = 8, kParallel = 1;
 constexpr std::size_t kSaltSize = 32;
@@ -62,7 +62,7 @@ std::string wrap_key(std::string_view key, std::string_view passphrase) {
 }
 
 std::string unwrap_key(std::string_view json, std::string_view passphrase, const std::string& name) {
-  const auto document = oci::parse_json(json, name, kMaxKeyFile);
+  const auto document = oci::parse_json(json, name, kMaxKeyBox);
   const oci::JsonObject object(document, name);
   const auto kdf = object.require_object("kdf");
   const auto cipher = object.require_object("cipher");

@@ -1,6 +1,6 @@
 #include "libcommon/trust/keys.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>

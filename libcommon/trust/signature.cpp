@@ -1,6 +1,6 @@
 #include "libcommon/trust/signature.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/base64.h"
 #include "libcommon/base/error.h"

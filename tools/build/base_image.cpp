@@ -1,6 +1,6 @@
 #include "tools/build/base_image.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/log.h"

@@ -1,6 +1,6 @@
 #include "tools/build/builder.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

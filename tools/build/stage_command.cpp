@@ -1,5 +1,5 @@
 // RUN.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"

@@ -1,7 +1,7 @@
 #include "tools/copy/archive_load.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

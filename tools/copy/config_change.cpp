@@ -1,6 +1,6 @@
 #include "tools/copy/config_change.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "tools/copy/policy_edit.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/json.h"
@@ -11,11 +11,11 @@ namespace proa::copy {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::string_view kNoPolicy = R"({"default":[{"type":"insecureAcceptAnything"}]})";
 
-Json requirements(const TrustChange& change) {
+OrderedJson requirements(const TrustChange& change) {
   const bool by_key = change.type == "signedBy" || change.type == "sigstoreSigned";
   if (!by_key && change.type != "accept" && change.type != "reject") {
     throw Error(ErrorCode::InvalidArgument,
@@ -28,10 +28,10 @@ Json requirements(const TrustChange& change) {
   }
   if (!by_key && !change.key_files.empty())
     throw Error(ErrorCode::InvalidArgument, fmt::format("a public key makes no sense for type '{}'", change.type));
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   if (!by_key) list.push_back({{"type", change.type == "accept" ? "insecureAcceptAnything" : "reject"}});
   for (const auto& file : change.key_files) {
-    Json entry = {{"type", change.type}};
+    OrderedJson entry = {{"type", change.type}};
     if (change.type == "signedBy") entry["keyType"] = "GPGKeys";
     entry["keyPath"] = file;
     list.push_back(std::move(entry));

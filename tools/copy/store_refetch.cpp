@@ -1,6 +1,6 @@
 #include "tools/copy/store_refetch.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <set>
 

@@ -1,6 +1,6 @@
 #include "tools/copy/trust_flags.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/file.h"

@@ -1,7 +1,7 @@
 // The recorded cases of the frontends that proa's parser has to agree with: one test for each category.
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/json.h"

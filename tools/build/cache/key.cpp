@@ -1,6 +1,6 @@
 #include "tools/build/cache/key.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/io/digest_stream.h"
 

@@ -1,5 +1,5 @@
 // How the build checks are shown.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 

@@ -1,6 +1,6 @@
 #include "tools/build/commands/build_options.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -14,18 +14,12 @@
 #include "libcommon/spec/hosts.h"
 #include "libcommon/spec/ulimits.h"
 #include "tools/build/commands/common_flags.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build {
 namespace {
 
 using O = BuildOptions;
-
-[[noreturn]] void fail(std::string message, std::string hint = {}) {
-  throw Error(ErrorCode::InvalidArgument, std::move(message), std::move(hint));
-}
-[[noreturn]] void unsupported(std::string message, std::string hint = {}) {
-  throw Error(ErrorCode::Unsupported, std::move(message), std::move(hint));
-}
 
 Variables parse_build_args(const std::vector<std::string>& words) {
   Variables values;

@@ -1,6 +1,6 @@
 #include "tools/build/commands/cache.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/json.h"

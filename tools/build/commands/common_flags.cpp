@@ -1,7 +1,7 @@
 #include "tools/build/commands/common_flags.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -10,18 +10,10 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/os/file.h"
 #include "libcommon/spec/volumes.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build {
-namespace {
-
-[[noreturn]] void fail(std::string message, std::string hint = {}) {
-  throw Error(ErrorCode::InvalidArgument, std::move(message), std::move(hint));
-}
-[[noreturn]] void unsupported(std::string message, std::string hint = {}) {
-  throw Error(ErrorCode::Unsupported, std::move(message), std::move(hint));
-}
-
-}  // namespace
+namespace {}  // namespace
 
 NetworkChoice parse_network(const std::string& text) {
   if (text.empty() || text == "default" || text == "private" || text == "pasta") return NetworkChoice::Default;

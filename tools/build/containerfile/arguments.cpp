@@ -1,5 +1,5 @@
 // What follows the name of an instruction, by the instruction's own rule.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/json.h"

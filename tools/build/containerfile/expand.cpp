@@ -1,18 +1,17 @@
 #include "tools/build/containerfile/expand.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <optional>
 
 #include "libcommon/base/error.h"
 #include "tools/build/containerfile/unicode.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build {
 namespace {
 
 bool is_digit(std::uint32_t c) { return c >= '0' && c <= '9'; }
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 // Gathers words: white space ends a word, except where it was quoted or escaped.
 class Words {
@@ -51,9 +50,9 @@ struct Frame {
   bool all = false;
 };
 
-class Expander {
+class WordExpander {
  public:
-  Expander(std::string_view text, const Variables& variables, const ExpandOptions& options)
+  WordExpander(std::string_view text, const Variables& variables, const ExpandOptions& options)
       : text_(text), variables_(variables), options_(options) {}
 
   Expansion run() {
@@ -287,7 +286,7 @@ class Expander {
 
 Expansion expand(std::string_view word, const Variables& variables, const ExpandOptions& options) {
   While expanding{[&] { return fmt::format("failed to process \"{}\"", escape_control(word.substr(0, 200))); }};
-  return Expander(word, variables, options).run();
+  return WordExpander(word, variables, options).run();
 }
 
 }  // namespace proa::build

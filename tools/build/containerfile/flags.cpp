@@ -1,15 +1,14 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "tools/build/containerfile/instruction.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build::detail {
 namespace {
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 const FlagRule& find_rule(const std::vector<FlagRule>& rules, std::string_view name) {
   auto rule = std::find_if(rules.begin(), rules.end(), [&](const FlagRule& r) { return r.name == name; });

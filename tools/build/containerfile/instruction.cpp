@@ -1,6 +1,6 @@
 #include "tools/build/containerfile/instruction.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -8,6 +8,7 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/base/time.h"
 #include "libcommon/spec/csv.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 using detail::FlagRule;
 using Kind = detail::FlagRule::Kind;
 using Values = std::map<std::string, std::vector<std::string>>;
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 const std::vector<std::string> kNames = {"ADD",    "ARG",   "CMD",         "COPY",  "ENTRYPOINT", "ENV",
                                          "EXPOSE", "FROM",  "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",

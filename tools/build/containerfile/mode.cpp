@@ -1,6 +1,6 @@
 #include "tools/build/containerfile/mode.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
@@ -10,7 +10,7 @@ namespace {
 
 constexpr mode_t kAll = 07777, kSticky = 01000, kRead = 0444, kWrite = 0222, kExecute = 0111, kSetIds = 06000;
 
-[[noreturn]] void fail(std::string_view text) {
+[[noreturn]] void refuse_mode(std::string_view text) {
   throw Error(ErrorCode::InvalidArgument,
               fmt::format("--chmod={}: a mode is an octal number up to 7777 or symbolic, as u=rwX,go=rX",
                           escape_control(text)));
@@ -56,14 +56,14 @@ mode_t spread(mode_t mode, char from) {
 
 std::vector<ModeChange::Action> ModeChange::parse_clause(std::string_view clause, std::string_view whole) {
   std::size_t at = clause.find_first_not_of("ugoa");
-  if (at == std::string_view::npos) fail(whole);
+  if (at == std::string_view::npos) refuse_mode(whole);
   mode_t who = at == 0 ? kAll : 0;
   for (char c : clause.substr(0, at)) who |= mask_of(c);
   std::vector<Action> actions;
   while (at < clause.size()) {
     Action action;
     action.operation = clause[at++];
-    if (action.operation != '+' && action.operation != '-' && action.operation != '=') fail(whole);
+    if (action.operation != '+' && action.operation != '-' && action.operation != '=') refuse_mode(whole);
     // The sticky bit belongs to no class: "+t" and "u+t" both set it.
     action.who = who | kSticky;
     std::size_t end = std::min(clause.find_first_of("+-=", at), clause.size());
@@ -75,7 +75,7 @@ std::vector<ModeChange::Action> ModeChange::parse_clause(std::string_view clause
       } else if (bits_of(c) != 0) {
         action.bits |= bits_of(c);
       } else {
-        fail(whole);
+        refuse_mode(whole);
       }
     }
     if (action.operation == '=' && (action.bits & kSticky) == 0 && (who & kSticky) == 0) action.who &= ~kSticky;
@@ -88,7 +88,7 @@ std::vector<ModeChange::Action> ModeChange::parse_clause(std::string_view clause
 ModeChange ModeChange::parse(std::string_view text) {
   ModeChange change;
   if (auto number = parse_integer<std::uint32_t>(text, 8)) {
-    if (*number > kAll) fail(text);
+    if (*number > kAll) refuse_mode(text);
     Action action;
     action.bits = *number;
     change.actions_.push_back(action);

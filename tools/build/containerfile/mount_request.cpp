@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"
@@ -6,11 +6,10 @@
 #include "libcommon/cli/command.h"
 #include "libcommon/spec/csv.h"
 #include "tools/build/containerfile/instruction.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build {
 namespace {
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 const char* type_name(MountType type) {
   switch (type) {

@@ -1,5 +1,5 @@
 // The patterns of ${v#p} and its kin: "*" and "?" never match a newline, "\" takes * ? \ } / literally.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <optional>

@@ -1,6 +1,6 @@
 #include "tools/build/containerfile/stages.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"

@@ -1,17 +1,16 @@
 #include "tools/build/graph/plan.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build {
 namespace {
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 std::optional<std::size_t> stage_named(const Containerfile& file, std::string_view name, std::size_t before) {
   std::string wanted = to_lower(name);

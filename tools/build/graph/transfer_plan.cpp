@@ -1,6 +1,6 @@
 #include "tools/build/graph/transfer_plan.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -8,12 +8,11 @@
 #include "libcommon/base/strings.h"
 #include "libcommon/oci/digest.h"
 #include "tools/build/containerfile/ignore.h"
+#include "tools/build/refuse.h"
 #include "tools/build/sources/http_fetch.h"
 
 namespace proa::build {
 namespace {
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 bool names_folder(const std::string& path) {
   return path.ends_with('/') || path == "." || path == ".." || path.ends_with("/.") || path.ends_with("/..");

@@ -1,6 +1,6 @@
 #include "tools/build/output/export.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "libcommon/archive/layer_apply.h"

@@ -1,20 +1,17 @@
 #include "tools/build/output/output_spec.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
 #include "libcommon/cli/command.h"
 #include "libcommon/spec/csv.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build {
 namespace {
 
 using Kind = OutputSpec::Kind;
-
-[[noreturn]] void fail(std::string message, std::string hint = {}) {
-  throw Error(ErrorCode::InvalidArgument, std::move(message), std::move(hint));
-}
 
 Kind parse_kind(const std::string& text) {
   if (text == "local") return Kind::Local;

@@ -1,6 +1,6 @@
 #include "tools/build/progress/progress.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdlib>

@@ -1,5 +1,5 @@
 // A live view: what is finished scrolls up, what runs is drawn below it with its time and last lines.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 

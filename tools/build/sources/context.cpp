@@ -1,6 +1,6 @@
 #include "tools/build/sources/context.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

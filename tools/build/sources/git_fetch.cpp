@@ -1,6 +1,6 @@
 #include "tools/build/sources/git_fetch.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 

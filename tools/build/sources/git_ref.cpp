@@ -1,14 +1,13 @@
 #include "tools/build/sources/git_ref.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"
+#include "tools/build/refuse.h"
 
 namespace proa::build {
 namespace {
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 bool only(std::string_view text, std::string_view more) {
   for (char c : text) {

@@ -1,6 +1,6 @@
 #include "tools/build/sources/http_fetch.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/json.h"

@@ -1,6 +1,6 @@
 #include "tools/build/steps/gathered.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include "libcommon/base/error.h"

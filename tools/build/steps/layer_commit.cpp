@@ -1,6 +1,6 @@
 #include "tools/build/steps/layer_commit.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include "libcommon/archive/layer_make.h"

@@ -1,6 +1,6 @@
 #include "tools/build/steps/metadata.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

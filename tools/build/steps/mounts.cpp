@@ -1,7 +1,7 @@
 #include "tools/build/steps/mounts.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +16,7 @@
 #include "libcommon/config/paths.h"
 #include "libcommon/io/digest_stream.h"
 #include "libcommon/spec/csv.h"
+#include "tools/build/refuse.h"
 #include "tools/build/steps/copy_files.h"
 #include "tools/build/steps/metadata.h"
 
@@ -24,8 +25,6 @@ namespace {
 
 constexpr auto kLockInterval = std::chrono::milliseconds(50);
 constexpr std::uint64_t kMaxSecret = 500u << 10;
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 // Regular files only, never blocking: a secret may be named by anybody.
 std::string read_secret(const SecretSource& source, const std::string& id) {

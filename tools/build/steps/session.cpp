@@ -1,6 +1,6 @@
 #include "tools/build/steps/session.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/archive/layer_apply.h"
 #include "libcommon/archive/layer_make.h"

@@ -1,6 +1,6 @@
 #include "tools/build/steps/source_tree.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

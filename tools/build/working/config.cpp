@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -8,6 +8,7 @@
 #include "libcommon/spec/env_file.h"
 #include "tools/build/containerfile/instruction.h"
 #include "tools/build/graph/scope.h"
+#include "tools/build/refuse.h"
 #include "tools/build/steps/metadata.h"
 #include "tools/build/working/verbs.h"
 #include "tools/build/working/work_session.h"
@@ -22,8 +23,6 @@ struct ConfigOptions : PlaceOptions {
   std::string interval, timeout, start_period, start_interval, retries, created_by, moot_value;
   bool add_history = false;
 };
-
-[[noreturn]] void fail(std::string message) { throw Error(ErrorCode::InvalidArgument, std::move(message)); }
 
 // Words as a shell would have them; JSON arrays are taken as they are.
 std::vector<std::string> words_of(const std::string& text) {

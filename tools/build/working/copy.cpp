@@ -1,5 +1,5 @@
 // copy and add.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <unistd.h>
 

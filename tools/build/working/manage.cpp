@@ -1,5 +1,5 @@
 // containers, rm, rename, inspect, mount, umount.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -18,7 +18,7 @@
 namespace proa::build {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct ManageOptions : PlaceOptions {
   std::vector<std::string> positionals, filters;
@@ -47,7 +47,7 @@ bool fits(const WorkingContainer& container, const std::vector<std::string>& fil
 cli::ExitCode list(cli::Context&, const ManageOptions& options) {
   WorkSession work(options);
   nlohmann::json rows = nlohmann::json::array();
-  Json objects = Json::array();
+  OrderedJson objects = OrderedJson::array();
   for (const WorkingContainer& container : work.containers().list()) {
     if (!fits(container, options.filters)) continue;
     std::string image = container.image.empty() ? "scratch" : container.image;
@@ -109,7 +109,7 @@ cli::ExitCode inspect(cli::Context&, const ManageOptions& options) {
   WorkSession work(options);
   const std::string& name = options.positionals[0];
   oci::ImageConfig config;
-  Json object;
+  OrderedJson object;
   if (options.type == "image") {
     store::StoredImage image = work.session().store().get(name);
     config = work.session().store().config(image);
@@ -124,17 +124,12 @@ cli::ExitCode inspect(cli::Context&, const ManageOptions& options) {
               {"FromImageID", container.image_id}, {"Container", container.name},
               {"ContainerID", container.id},       {"ImageAnnotations", container.annotations}};
   }
-  object["OCIv1"] = Json::parse(oci::ImageConfig::encode(config).raw);
+  object["OCIv1"] = OrderedJson::parse(oci::ImageConfig::encode(config).raw);
   object["Docker"] = object["OCIv1"];
   nlohmann::json plain = nlohmann::json::parse(object.dump());
   fmt::print("{}", options.format.empty() ? object.dump(4) + "\n"
                                           : cli::format_inspect(options.format, nlohmann::json::array({plain})));
   return 0;
-}
-
-bool is_mounted(const os::Path& path) {
-  auto here = os::try_stat(path), above = os::try_stat(os::join(path, ".."));
-  return here && above && here->st_dev != above->st_dev;
 }
 
 cli::ExitCode mount(cli::Context&, const ManageOptions& options) {

@@ -14,13 +14,12 @@ config::Paths prepare(const PlaceOptions& places) {
   return paths;
 }
 
-// Mounted by `mount`, in a namespace that we are a copy of.
+}  // namespace
+
 bool is_mounted(const os::Path& path) {
   auto here = os::try_stat(path), above = os::try_stat(os::join(path, ".."));
   return here && above && here->st_dev != above->st_dev;
 }
-
-}  // namespace
 
 WorkSession::WorkSession(const PlaceOptions& places, Timestamps times)
     : paths_(prepare(places)),

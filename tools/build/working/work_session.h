@@ -24,6 +24,9 @@ void declare_places(cli::CommandBuilder<Options>& builder) {
              cli::Complete::Directory);
 }
 
+// Mounted by `mount`, in a namespace that we are a copy of.
+bool is_mounted(const os::Path& path);
+
 class WorkSession {
  public:
   explicit WorkSession(const PlaceOptions& places, Timestamps times = {});

@@ -1,5 +1,5 @@
 // The verbs that exist below `image` only: exists, inspect, prune, tree.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"

@@ -1,6 +1,6 @@
 // image mount, image unmount: the files of an image, read-only, in this mount namespace. There is no table of mounts:
 // what is mounted, the kernel knows.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mount.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 // image scp: an image to or from another machine, by ssh and the archives that both sides understand. Neither side
 // needs anything that runs in the background.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "libcommon/base/error.h"

@@ -1,5 +1,5 @@
 // image sign: signatures of images in a registry, into the lookaside of the user.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/strings.h"

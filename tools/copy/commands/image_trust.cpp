@@ -1,6 +1,6 @@
 // image trust show|set: policy.json as a table.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "libcommon/base/defer.h"
@@ -22,7 +22,7 @@ namespace proa::copy {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using Kind = config::Requirement::Kind;
 
 constexpr std::uint64_t kMaxPolicyFile = 8 << 20;
@@ -75,7 +75,7 @@ class Rows {
   void add(const std::string& transport, const std::string& scope, const config::Requirements& requirements) {
     const bool registry = transport == "docker";
     for (const auto& requirement : requirements) {
-      Json row = {{"transport", registry ? "repository" : transport}};
+      OrderedJson row = {{"transport", registry ? "repository" : transport}};
       const bool fallback = transport == "all";
       if (!scope.empty()) row["name"] = fallback ? "* (default)" : scope;
       if (!scope.empty()) row["repo_name"] = scope;
@@ -88,19 +88,19 @@ class Rows {
       rows_.push_back(std::move(row));
     }
   }
-  const Json& json() const { return rows_; }
+  const OrderedJson& json() const { return rows_; }
 
  private:
   config::Lookasides lookasides_;
-  Json rows_ = Json::array();
+  OrderedJson rows_ = OrderedJson::array();
 };
 
-std::string text_of(const Json& row, const char* key) {
+std::string text_of(const OrderedJson& row, const char* key) {
   const auto found = row.find(key);
   return found == row.end() ? std::string() : found->get<std::string>();
 }
 
-void print_table(const Json& rows, bool heading) {
+void print_table(const OrderedJson& rows, bool heading) {
   std::vector<std::vector<std::string>> lines;
   if (heading) lines.push_back({"TRANSPORT", "NAME", "TYPE", "ID", "STORE"});
   for (const auto& row : rows) {

@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/json.h"
@@ -15,7 +15,7 @@ namespace proa::copy {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct InspectOptions {
   std::vector<std::string> images;
@@ -29,20 +29,21 @@ struct InspectOptions {
 };
 
 // The strings come from outside, but JSON escapes control characters itself.
-std::string indented(const Json& json) { return json_text(json, 4) + "\n"; }
+std::string indented(const OrderedJson& json) { return json_text(json, 4) + "\n"; }
 
-Json layers_data(const oci::Manifest& manifest) {
-  Json list = Json::array();
+OrderedJson layers_data(const oci::Manifest& manifest) {
+  OrderedJson list = OrderedJson::array();
   for (const auto& layer : manifest.layers) {
-    Json entry = {{"MIMEType", layer.media_type}, {"Digest", layer.digest.str()}, {"Size", layer.size}};
-    entry["Annotations"] = layer.annotations.empty() ? Json(nullptr) : Json(layer.annotations);
+    OrderedJson entry = {{"MIMEType", layer.media_type}, {"Digest", layer.digest.str()}, {"Size", layer.size}};
+    entry["Annotations"] = layer.annotations.empty() ? OrderedJson(nullptr) : OrderedJson(layer.annotations);
     list.push_back(std::move(entry));
   }
   return list;
 }
 
-Json summary(const transport::ImageName& name, const image::LoadedImage& image, const std::vector<std::string>& tags) {
-  Json result;
+OrderedJson summary(const transport::ImageName& name, const image::LoadedImage& image,
+                    const std::vector<std::string>& tags) {
+  OrderedJson result;
   if (name.kind == transport::Kind::Docker) result["Name"] = name.reference->name();
   if (name.kind != transport::Kind::Docker) result["Name"] = "";
   result["Digest"] = image.top.digest().str();
@@ -52,15 +53,15 @@ Json summary(const transport::ImageName& name, const image::LoadedImage& image, 
     throw Error(ErrorCode::Unsupported, "this is an artifact, not an image", "use --raw, or --raw --config");
   result["Created"] = config->created.value_or("0001-01-01T00:00:00Z");
   result["DockerVersion"] = "";
-  result["Labels"] = config->labels.empty() ? Json(nullptr) : Json(config->labels);
+  result["Labels"] = config->labels.empty() ? OrderedJson(nullptr) : OrderedJson(config->labels);
   result["Architecture"] = config->platform.architecture;
   if (!config->platform.variant.empty()) result["Variant"] = config->platform.variant;
   result["Os"] = config->platform.os;
-  Json digests = Json::array();
+  OrderedJson digests = OrderedJson::array();
   for (const auto& layer : image.manifest.layers) digests.push_back(layer.digest.str());
   result["Layers"] = std::move(digests);
   result["LayersData"] = layers_data(image.manifest);
-  result["Env"] = config->env.empty() ? Json(nullptr) : Json(config->env);
+  result["Env"] = config->env.empty() ? OrderedJson(nullptr) : OrderedJson(config->env);
   return result;
 }
 

@@ -1,5 +1,5 @@
 // manifest create, add, annotate, exists, inspect, remove, rm: lists of images before they are pushed.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <functional>

@@ -1,4 +1,4 @@
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "tools/copy/commands.h"
@@ -23,7 +23,7 @@ struct ManifestPushOptions {
   std::optional<int> compression_level;
 };
 
-transport::ImageName destination_name(const std::string& text) {
+transport::ImageName target_name(const std::string& text) {
   if (transport::ImageName::has_transport(text)) return transport::ImageName::parse(text);
   return transport::ImageName::parse("docker://" + text);
 }
@@ -39,9 +39,9 @@ image::CopyOptions copy_options(const ManifestPushOptions& options) {
   return result;
 }
 
-cli::ExitCode push(cli::Context&, const ManifestPushOptions& options) {
+cli::ExitCode push_list(cli::Context&, const ManifestPushOptions& options) {
   const auto name = list_name(options.names.front());
-  const auto target = destination_name(options.names.back());
+  const auto target = target_name(options.names.back());
   LocalStore local(options.remove ? LocalStore::Access::Names : LocalStore::Access::Read);
   const auto* store = options.remove ? &local.store() : local.if_present();
   auto list = store == nullptr ? std::nullopt : store::find_list(*store, name);
@@ -94,7 +94,7 @@ cli::Command manifest_push_command() {
       .with([](Builder& b) { signing_flags(b, &ManifestPushOptions::signing); })
       .with([](Builder& b) { registry_flags(b, &ManifestPushOptions::registry); })
       .positionals("LIST [DESTINATION]", &ManifestPushOptions::names, 1, 2)
-      .runs(push);
+      .runs(push_list);
 }
 
 }  // namespace proa::copy

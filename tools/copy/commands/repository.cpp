@@ -1,5 +1,5 @@
 // list-tags, delete and manifest-digest.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/json.h"

@@ -1,6 +1,6 @@
 // standalone-sign, standalone-verify and generate-sigstore-key: signatures as files, without a registry.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // What `proa system check|prune|df` asks of the image store. Hidden: proa-run starts them.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Hidden: an image from another one and a layer on standard input, for `proa commit`.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "libcommon/archive/layer_apply.h"

@@ -1,6 +1,6 @@
 #include "tools/copy/manifest/list_edit.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "tools/copy/manifest/list_source.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/trust/evaluate.h"

@@ -1,6 +1,6 @@
 #include "tools/copy/sync/semver.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

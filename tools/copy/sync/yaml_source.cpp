@@ -7,7 +7,7 @@
 //     images: {repository: [tag, "sha256:..."], another: []}
 //     images-by-tag-regex: {repository: '^1\.'}
 //     images-by-semver: {repository: '>= 3.12'}
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <functional>
 #include <regex>
@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::uint64_t kMaxListSize = 4 << 20;
 using config::YamlNode;
-using Kind = YamlNode::Kind;
+using YamlKind = YamlNode::Kind;
 using TagFilter = std::function<bool(const std::string&)>;
 
 [[noreturn]] void fail(const YamlNode& node, const std::string& problem) {
@@ -34,7 +34,7 @@ using TagFilter = std::function<bool(const std::string&)>;
 }
 
 std::string text_of(const YamlNode& node, const char* what) {
-  if (node.kind != Kind::Scalar) fail(node, fmt::format("{} has to be a text", what));
+  if (node.kind != YamlKind::Scalar) fail(node, fmt::format("{} has to be a text", what));
   return node.scalar;
 }
 
@@ -46,7 +46,8 @@ bool bool_of(const YamlNode& node, const char* what) {
 }
 
 void expect_mapping(const YamlNode& node, const char* what) {
-  if (node.kind != Kind::Mapping && node.kind != Kind::Null) fail(node, fmt::format("{} has to be a mapping", what));
+  if (node.kind != YamlKind::Mapping && node.kind != YamlKind::Null)
+    fail(node, fmt::format("{} has to be a mapping", what));
 }
 
 TagFilter regex_filter(const YamlNode& node) {
@@ -121,11 +122,11 @@ class RegistryReader {
     expect_mapping(images, "images");
     for (const auto& [name, tags] : images.members) {
       const auto reference = repository(name);
-      if (tags.kind == Kind::Null || (tags.kind == Kind::Sequence && tags.items.empty())) {
+      if (tags.kind == YamlKind::Null || (tags.kind == YamlKind::Sequence && tags.items.empty())) {
         groups_.push_back(sync_docker_source(reference.str(), options_));
         continue;
       }
-      if (tags.kind != Kind::Sequence) fail(tags, "the tags of a repository are a sequence");
+      if (tags.kind != YamlKind::Sequence) fail(tags, "the tags of a repository are a sequence");
       SyncGroup group{.name = reference.str(), .registry = options_, .images = {}};
       for (const auto& tag : tags.items) {
         const auto text = text_of(tag, "a tag");
@@ -157,7 +158,7 @@ class RegistryReader {
 std::vector<SyncGroup> sync_yaml_source(const std::string& path, const transport::RegistryOptions& options) {
   const While reading{[&] { return fmt::format("reading {}", path); }};
   const auto document = config::parse_yaml(os::read_file(path, kMaxListSize));
-  if (document.kind != Kind::Mapping) throw Error(ErrorCode::InvalidArgument, "it is no mapping of registries");
+  if (document.kind != YamlKind::Mapping) throw Error(ErrorCode::InvalidArgument, "it is no mapping of registries");
   std::vector<SyncGroup> groups;
   for (const auto& [registry, node] : document.members) {
     auto more = RegistryReader(registry, node, options).read();

@@ -1,6 +1,6 @@
 // commit: an image of what a container changed. The store is the other program's; it gets the layer as a tar stream.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <signal.h>
 #include <unistd.h>
 

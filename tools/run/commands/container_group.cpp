@@ -1,5 +1,5 @@
 // The group `container`: the verbs of containers, and those that there are in this group only.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/bytes.h"
 #include "libcommon/base/error.h"

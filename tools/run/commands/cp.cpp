@@ -1,7 +1,7 @@
 // cp: files between a container and here, another container, or a tar stream. Links of a container are resolved inside
 // of it (CVE-2018-15664, CVE-2019-14271: nothing of the container is run or loaded, and no path is resolved twice).
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "libcommon/archive/layer_apply.h"

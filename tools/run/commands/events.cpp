@@ -1,7 +1,7 @@
 // events: what happened, and what happens.
 #include <errno.h>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/inotify.h>
 #include <unistd.h>

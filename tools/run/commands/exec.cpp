@@ -1,7 +1,7 @@
 // exec: one more process in a running container. It is a child of this command; the monitor has no part in it.
 #include <errno.h>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>

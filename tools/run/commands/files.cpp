@@ -1,5 +1,5 @@
 // diff, export, mount, unmount: the files of a container as a whole.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -17,7 +17,7 @@
 namespace proa::commands {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct FileOptions {
   std::vector<std::string> names;
@@ -44,7 +44,7 @@ void print_changes(const std::vector<engine::Change>& changes, bool as_json) {
     for (const auto& change : changes) print(fmt::format("{} {}\n", change.kind, escape_control(change.path)));
     return;
   }
-  Json json = Json::object();
+  OrderedJson json = OrderedJson::object();
   for (const auto& [kind, name] : {std::pair('C', "changed"), {'A', "added"}, {'D', "deleted"}}) {
     for (const auto& change : changes) {
       if (change.kind == kind) json[name].push_back(change.path);
@@ -126,7 +126,7 @@ os::Path mount_one(const engine::Containers& containers, const engine::Container
 int mount(cli::Context&, const FileOptions& options) {
   const auto containers = open_containers();
   if (options.names.empty() && !options.all && !options.latest) {
-    Json rows = Json::array();
+    OrderedJson rows = OrderedJson::array();
     for (const auto& id : mounted_ids(containers)) {
       const os::Path place = os::join(mounts_folder(containers), id);
       rows.push_back({{"id", id}, {"Names", {containers.get(id).record().name}}, {"mountpoint", place}});

@@ -1,6 +1,6 @@
 #include "tools/run/commands/filters.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

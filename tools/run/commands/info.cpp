@@ -1,6 +1,6 @@
 // info, version, top, unshare.
 #include <errno.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -25,14 +25,14 @@
 namespace proa::commands {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 struct FormatOptions {
   std::string format;
 };
 
 // "Key: value" lines, nested by two spaces.
-void print_tree(const Json& value, int depth) {
+void print_tree(const OrderedJson& value, int depth) {
   for (const auto& [key, member] : value.items()) {
     const std::string indent(static_cast<std::size_t>(depth) * 2, ' ');
     if (member.is_object()) {
@@ -45,7 +45,7 @@ void print_tree(const Json& value, int depth) {
   }
 }
 
-int print_object(const Json& object, const std::string& format) {
+int print_object(const OrderedJson& object, const std::string& format) {
   if (format.empty()) {
     print_tree(object, 0);
   } else if (format == "json") {
@@ -68,7 +68,7 @@ const char* mode_name(os::IdMode mode) {
   return "";
 }
 
-Json containers_json(const engine::Containers& containers) {
+OrderedJson containers_json(const engine::Containers& containers) {
   int running = 0, paused = 0, stopped = 0;
   for (const auto& container : containers.list()) {
     const auto status = engine::look_at(container).status;
@@ -80,8 +80,8 @@ Json containers_json(const engine::Containers& containers) {
 }
 
 // For templates of docker's clients.
-Json with_docker_names(Json object) {
-  const Json host = object["host"], store = object["store"];
+OrderedJson with_docker_names(OrderedJson object) {
+  const OrderedJson host = object["host"], store = object["store"];
   object["ServerVersion"] = PROA_VERSION;
   object["Name"] = host["hostname"];
   object["OSType"] = "linux";
@@ -99,7 +99,7 @@ Json with_docker_names(Json object) {
   object["ContainersPaused"] = store["containerStore"]["paused"];
   object["ContainersStopped"] = store["containerStore"]["stopped"];
   object["SecurityOptions"] = {"name=seccomp,profile=default", "name=rootless"};
-  object["RegistryConfig"] = {{"Mirrors", Json::array()}, {"IndexConfigs", Json::object()}};
+  object["RegistryConfig"] = {{"Mirrors", OrderedJson::array()}, {"IndexConfigs", OrderedJson::object()}};
   return object;
 }
 
@@ -113,53 +113,53 @@ int info(cli::Context&, const FormatOptions& options) {
   struct sysinfo memory {};
   ::sysinfo(&memory);
   const auto network = os::find_program("pasta");
-  Json id_json = {
+  OrderedJson id_json = {
       {"mode", mode_name(ids.mode)}, {"uids", os::id_map_size(ids.uids)}, {"gids", os::id_map_size(ids.gids)}};
   if (!ids.reason.empty()) id_json["note"] = ids.reason;
   if (!ids.reason.empty() && !ids.hint.empty()) id_json["hint"] = ids.hint;
-  const Json object = {{"version", {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}}},
-                       {"host",
-                        {{"arch", oci::Platform::host().architecture},
-                         {"os", "linux"},
-                         {"kernel", name.release},
-                         {"hostname", name.nodename},
-                         {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)},
-                         {"memTotal", static_cast<std::uint64_t>(memory.totalram) * memory.mem_unit},
-                         {"memFree", static_cast<std::uint64_t>(memory.freeram) * memory.mem_unit},
-                         {"cgroupVersion", cgroups.unified ? "v2" : "v1"},
-                         {"cgroupsVersion", cgroups.unified ? "v2" : "v1"},
-                         {"cgroupManager", cgroups.systemd ? "systemd" : "cgroupfs"},
-                         {"eventLogger", "file"},
-                         {"logDriver", "k8s-file"},
-                         {"networkBackend", "pasta"},
-                         {"rootlessNetworkCmd", "pasta"},
-                         {"security",
-                          {{"rootless", ids.mode != os::IdMode::Root},
-                           {"seccompEnabled", true},
-                           {"apparmorEnabled", false},
-                           {"selinuxEnabled", false}}},
-                         {"swapTotal", static_cast<std::uint64_t>(memory.totalswap) * memory.mem_unit},
-                         {"swapFree", static_cast<std::uint64_t>(memory.freeswap) * memory.mem_unit},
-                         {"uptime", format_go_duration(std::chrono::seconds(memory.uptime))},
-                         {"cgroupControllers", cgroups.controllers},
-                         {"cgroupDelegated", cgroups.usable()},
-                         {"rootless", ids.mode != os::IdMode::Root},
-                         {"ids", id_json},
-                         {"pasta", network.value_or("not installed")},
-                         {"ociRuntime", {{"name", "proa"}}}}},
-                       {"store",
-                        {{"graphDriverName", "overlay"},
-                         {"graphRoot", paths.data},
-                         {"runRoot", paths.run},
-                         {"cache", paths.cache},
-                         {"volumePath", os::join(paths.data, "volumes")},
-                         {"containerStore", containers_json(containers)}}}};
+  const OrderedJson object = {{"version", {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}}},
+                              {"host",
+                               {{"arch", oci::Platform::host().architecture},
+                                {"os", "linux"},
+                                {"kernel", name.release},
+                                {"hostname", name.nodename},
+                                {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)},
+                                {"memTotal", static_cast<std::uint64_t>(memory.totalram) * memory.mem_unit},
+                                {"memFree", static_cast<std::uint64_t>(memory.freeram) * memory.mem_unit},
+                                {"cgroupVersion", cgroups.unified ? "v2" : "v1"},
+                                {"cgroupsVersion", cgroups.unified ? "v2" : "v1"},
+                                {"cgroupManager", cgroups.systemd ? "systemd" : "cgroupfs"},
+                                {"eventLogger", "file"},
+                                {"logDriver", "k8s-file"},
+                                {"networkBackend", "pasta"},
+                                {"rootlessNetworkCmd", "pasta"},
+                                {"security",
+                                 {{"rootless", ids.mode != os::IdMode::Root},
+                                  {"seccompEnabled", true},
+                                  {"apparmorEnabled", false},
+                                  {"selinuxEnabled", false}}},
+                                {"swapTotal", static_cast<std::uint64_t>(memory.totalswap) * memory.mem_unit},
+                                {"swapFree", static_cast<std::uint64_t>(memory.freeswap) * memory.mem_unit},
+                                {"uptime", format_go_duration(std::chrono::seconds(memory.uptime))},
+                                {"cgroupControllers", cgroups.controllers},
+                                {"cgroupDelegated", cgroups.usable()},
+                                {"rootless", ids.mode != os::IdMode::Root},
+                                {"ids", id_json},
+                                {"pasta", network.value_or("not installed")},
+                                {"ociRuntime", {{"name", "proa"}}}}},
+                              {"store",
+                               {{"graphDriverName", "overlay"},
+                                {"graphRoot", paths.data},
+                                {"runRoot", paths.run},
+                                {"cache", paths.cache},
+                                {"volumePath", os::join(paths.data, "volumes")},
+                                {"containerStore", containers_json(containers)}}}};
   if (options.format.empty() || options.format == "json") return print_object(object, options.format);
   return print_object(with_docker_names(object), options.format);
 }
 
 int version(cli::Context&, const FormatOptions& options) {
-  Json client = {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}, {"Os", "linux"}};
+  OrderedJson client = {{"Version", PROA_VERSION}, {"OsArch", oci::Platform::host().str()}, {"Os", "linux"}};
   if (options.format.empty()) return print_object(client, {});
   // There is no server; docker's clients ask for its version all the same.
   client["APIVersion"] = client["ApiVersion"] = PROA_VERSION;

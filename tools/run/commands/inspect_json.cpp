@@ -1,6 +1,6 @@
 #include "tools/run/commands/inspect_json.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // stop, kill, rm, wait, pause, unpause, rename: the verbs that act on containers by name.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // The group `network`: the networks that there are without being made. User-defined ones are not there yet.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

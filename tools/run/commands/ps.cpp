@@ -1,5 +1,5 @@
 // ps and port: what there is.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // run, create, start: the verbs that begin a container.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <utility>

@@ -1,5 +1,5 @@
 // The group `secret`.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdlib>

@@ -1,5 +1,5 @@
 // stats: what containers take of the machine.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 
 #include <map>

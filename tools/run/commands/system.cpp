@@ -1,7 +1,7 @@
 // The groups `system` and `container`: looking after what is kept.
 #include <errno.h>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstdio>

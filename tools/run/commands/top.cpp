@@ -1,5 +1,5 @@
 // top: the processes of a container, seen from outside. Nothing of the image is run for this (CVE-2022-1227).
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // update: other limits and another restart policy for a container that exists.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/store_file.h"

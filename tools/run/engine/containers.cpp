@@ -1,7 +1,7 @@
 #include "tools/run/engine/containers.h"
 
 #include <errno.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <signal.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #include "tools/run/engine/copy_files.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // Health checks as asked for: the image's HEALTHCHECK, then --health-*.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // What the container sees of the host: binds, volumes, images, memory.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>

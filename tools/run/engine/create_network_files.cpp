@@ -1,6 +1,6 @@
 // The files of /etc that depend on the network: hosts, hostname, resolv.conf.
 #include <arpa/inet.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>

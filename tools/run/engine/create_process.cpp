@@ -1,5 +1,5 @@
 // What runs in the container: command, environment, user; and what the monitor does around it.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

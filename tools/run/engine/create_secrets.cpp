@@ -1,5 +1,5 @@
 // Secrets of a container: copies, since the container outlives a change of the secret.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/store_file.h"

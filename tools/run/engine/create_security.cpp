@@ -1,5 +1,5 @@
 // What the container may: namespaces, capabilities, filters, limits. An option that cannot be kept is an error.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "tools/run/engine/exec_process.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/idmap.h"

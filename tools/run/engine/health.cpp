@@ -1,6 +1,6 @@
 #include "tools/run/engine/health.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/dir.h"

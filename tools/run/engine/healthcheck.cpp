@@ -1,7 +1,7 @@
 #include "tools/run/engine/healthcheck.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 #include "tools/run/engine/image.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "libcommon/base/error.h"

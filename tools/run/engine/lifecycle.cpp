@@ -1,6 +1,6 @@
 #include "tools/run/engine/lifecycle.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <signal.h>
 
@@ -22,8 +22,6 @@ namespace proa::engine {
 using monitor::message;
 
 namespace {
-
-constexpr int kLockAttempts = 200;  // of 10 ms: a monitor that says goodbye
 
 std::string short_id(const Container& container) { return container.id().substr(0, 12); }
 
@@ -61,15 +59,6 @@ void end_cgroup(const os::Path& directory) {
   }
 }
 
-// The lock of a container whose monitor ends just now. NotFound: the folder is gone.
-LiveLock take_lock(const Container& container) {
-  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
-    if (auto lock = LiveLock::try_take(container.fd())) return std::move(*lock);
-    ::poll(nullptr, 0, 10);
-  }
-  throw Error(ErrorCode::InUse, fmt::format("container {} is in use by another command", short_id(container)));
-}
-
 }  // namespace
 
 monitor::MonitorPlan plan_start(const Containers& containers, Container container) {
@@ -78,7 +67,7 @@ monitor::MonitorPlan plan_start(const Containers& containers, Container containe
   if (snapshot.active()) {
     throw Error(ErrorCode::InUse, fmt::format("container {} is already running", snapshot.record.name));
   }
-  LiveLock lock = take_lock(container);
+  LiveLock lock = LiveLock::take(container.fd(), short_id(container));
   if (const auto state = container.state(); state && !snapshot.exit) end_orphans(*state);
   auto lowers = lowers_of(containers, snapshot.record);
   const pid_t joined = resolve_joins(containers, snapshot.record).monitor;
@@ -150,7 +139,7 @@ void finish_remove(const Containers& containers, Removal removal, const RemoveOp
   const Snapshot& snapshot = removal.before;
   std::optional<LiveLock> lock;
   try {
-    lock = take_lock(container);
+    lock = LiveLock::take(container.fd(), short_id(container));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::NotFound) throw;
   }

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fmt/core.h>
+#include <poll.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/file.h"
@@ -24,6 +26,15 @@ std::optional<LiveLock> LiveLock::try_take(int container_dir) {
   if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) return LiveLock(std::move(fd));
   if (errno == EAGAIN || errno == EACCES) return std::nullopt;
   throw system_error("lock container");
+}
+
+LiveLock LiveLock::take(int container_dir, std::string_view name) {
+  constexpr int kAttempts = 200;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (auto lock = try_take(container_dir)) return std::move(*lock);
+    ::poll(nullptr, 0, 10);
+  }
+  throw Error(ErrorCode::InUse, fmt::format("container {} is in use by another command", name));
 }
 
 bool LiveLock::held(int container_dir) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "libcommon/os/unique_fd.h"
 
@@ -14,6 +15,8 @@ class LiveLock {
  public:
   // nullopt: somebody holds it.
   static std::optional<LiveLock> try_take(int container_dir);
+  // Waits two seconds for a monitor or a command that ends just now; then InUse, with `name` in its text.
+  static LiveLock take(int container_dir, std::string_view name);
   static bool held(int container_dir);
 
   int fd() const noexcept { return fd_.get(); }

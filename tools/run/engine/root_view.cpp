@@ -1,7 +1,7 @@
 #include "tools/run/engine/root_view.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sched.h>
 
@@ -17,16 +17,6 @@
 
 namespace proa::engine {
 namespace {
-
-constexpr int kLockAttempts = 200;  // of 10 ms
-
-LiveLock take_lock(const Container& container) {
-  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
-    if (auto lock = LiveLock::try_take(container.fd())) return std::move(*lock);
-    ::poll(nullptr, 0, 10);
-  }
-  throw Error(ErrorCode::InUse, fmt::format("container {} is in use by another command", container.id().substr(0, 12)));
-}
 
 // The root mount alone, from inside of the container's mount namespace: a copy can be made only there. A child goes,
 // since what it sees of /proc there is not ours.
@@ -113,7 +103,7 @@ void RootView::open_running(const Snapshot& snapshot, Mounts mounts) {
 
 void RootView::open_stopped(const Containers& containers, const Container& container, const Snapshot& snapshot,
                             const os::UserNamespacePlan& ids, Mounts mounts) {
-  lock_ = take_lock(container);
+  lock_ = LiveLock::take(container.fd(), container.id().substr(0, 12));
   const os::UniqueFd layers = mount_layers(container, lowers_of(containers, snapshot.record), ids, false);
   if (mounts == Mounts::Without) {
     root_ = os::Dir(os::UniqueFd(::fcntl(layers.get(), F_DUPFD_CLOEXEC, 3)), "/");

@@ -1,6 +1,6 @@
 #include "tools/run/engine/secrets.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/base/json.h"

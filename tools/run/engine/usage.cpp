@@ -1,6 +1,6 @@
 #include "tools/run/engine/usage.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 

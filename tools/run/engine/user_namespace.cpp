@@ -1,6 +1,6 @@
 #include "tools/run/engine/user_namespace.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>

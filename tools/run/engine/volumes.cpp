@@ -1,7 +1,7 @@
 #include "tools/run/engine/volumes.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <set>
 

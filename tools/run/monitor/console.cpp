@@ -1,6 +1,6 @@
 #include "tools/run/monitor/console.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 #include "tools/run/monitor/container_run.h"
 
 #include <errno.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>

@@ -1,7 +1,7 @@
 #include "tools/run/monitor/log_writer.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <stdio.h>
 #include <unistd.h>
 

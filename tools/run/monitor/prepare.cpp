@@ -1,7 +1,7 @@
 #include "tools/run/monitor/prepare.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/dir.h"

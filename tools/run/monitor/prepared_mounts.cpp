@@ -1,6 +1,6 @@
 #include "tools/run/monitor/prepared_mounts.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mount.h>
 #include <unistd.h>
 

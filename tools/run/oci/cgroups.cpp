@@ -1,6 +1,6 @@
 #include "tools/run/oci/cgroups.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 // The command line of runc and crun: verbs, flags, and the flags before the verb.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <signal.h>
 #include <unistd.h>
 

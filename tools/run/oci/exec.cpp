@@ -1,6 +1,6 @@
 #include "tools/run/oci/exec.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "tools/run/oci/lifecycle.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 #include "tools/run/oci/report.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 #include <unistd.h>
 
@@ -19,9 +19,9 @@
 namespace proa::run::oci {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-void print(const Json& value) { fmt::print("{}\n", json_text(value, 2)); }
+void print(const OrderedJson& value) { fmt::print("{}\n", json_text(value, 2)); }
 
 // Processes of the container's pid namespace, by the host's numbers.
 std::vector<pid_t> processes_of(const ContainerState& state) {
@@ -50,7 +50,7 @@ void print_state(const std::string& id) {
 }
 
 void print_list(bool quiet, const std::string& format) {
-  Json list = Json::array();
+  OrderedJson list = OrderedJson::array();
   if (!quiet && format != "json")
     fmt::print("{:<20} {:<10} {:<10} {:<30} {}\n", "ID", "PID", "STATUS", "CREATED", "BUNDLE");
   for (const auto& id : all_ids()) {
@@ -78,7 +78,7 @@ void print_list(bool quiet, const std::string& format) {
 void print_processes(const std::string& id, const std::string& format) {
   auto state = load(id);
   auto pids = processes_of(state);
-  if (format == "json") return print(Json(pids));
+  if (format == "json") return print(OrderedJson(pids));
   fmt::print("PID\n");
   for (pid_t pid : pids) fmt::print("{}\n", pid);
 }
@@ -106,7 +106,7 @@ void write_default_spec(const std::string& bundle, bool rootless) {
 }
 
 void print_features() {
-  Json features;
+  OrderedJson features;
   features["ociVersionMin"] = "1.0.0";
   features["ociVersionMax"] = "1.2.0";
   features["hooks"] = {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"};
@@ -119,7 +119,7 @@ void print_features() {
       "rshared",     "rslave",       "rstrictatime", "rsuid",       "rsymfollow", "runbindable",   "rw",
       "shared",      "slave",        "strictatime",  "suid",        "symfollow",  "sync",          "tmpcopyup",
       "unbindable"};
-  Json part;
+  OrderedJson part;
   part["namespaces"] = {"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"};
   part["capabilities"] = os::capability_names(os::all_capabilities());
   part["cgroup"] = {{"v1", false}, {"v2", true}, {"systemd", false}, {"systemdUser", false}};
