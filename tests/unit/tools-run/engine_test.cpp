@@ -1,4 +1,8 @@
+#include <fmt/core.h>
 #include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
 
 #include "libcommon/base/error.h"
 #include "libcommon/os/dir.h"
@@ -34,7 +38,8 @@ class ContainersTest : public testing::Test {
     record.name = name;
     record.created = "2026-11-23T08:00:00Z";
     container.write_record(record);
-    containers_->publish(container, record);
+    containers_->claim(name, container.id());
+    containers_->publish(container);
     return std::move(container);
   }
 
@@ -77,6 +82,53 @@ TEST_F(ContainersTest, WhatIsBeingMadeIsInNoListAndSweptOnlyWhenItsMakerIsDead) 
   }
   containers_->sweep();
   EXPECT_TRUE(os::list_dir(os::join(root_, "data/containers")).empty());
+}
+
+TEST_F(ContainersTest, ACreationThatDiedEarlyLosesItsNameToo) {
+  const auto id = std::string(64, 'a');
+  std::string name;
+  {
+    auto staged = containers_->stage(id);
+    name = containers_->claim_new_name(id);  // killed before the record
+    EXPECT_FALSE(containers_->leads_nowhere(name));
+  }
+  EXPECT_THROW(containers_->claim(name, std::string(64, 'b')), Error);
+  containers_->sweep();
+  EXPECT_TRUE(os::list_dir(os::join(root_, "data/containers")).empty());
+  EXPECT_TRUE(os::list_dir(os::join(root_, "data/names")).empty());
+}
+
+// Makers, removers and sweepers of many processes' worth of containers, none of which may get in another's way.
+TEST_F(ContainersTest, ManyAtOnceDoNotDisturbEachOther) {
+  std::vector<std::thread> makers;
+  std::atomic<int> made = 0;
+  for (int maker = 0; maker < 8; ++maker) {
+    makers.emplace_back([&, maker] {
+      for (int i = 0; i < 40; ++i) try {
+          containers_->sweep();
+          const std::string id = fmt::format("{:032x}{:032x}", maker, i);
+          auto staged = containers_->stage(id);
+          const std::string name = containers_->claim_new_name(id);
+          containers_->publish(staged.first);
+          EXPECT_TRUE(containers_->find(name));
+          EXPECT_FALSE(containers_->leads_nowhere(name));
+          containers_->remove(staged.first, name);
+          ++made;
+        } catch (const Error& error) {
+          ADD_FAILURE() << error.what();
+        }
+    });
+  }
+  std::atomic<bool> done = false;
+  std::thread sweeper([&] {
+    while (!done) containers_->sweep();
+  });
+  for (auto& maker : makers) maker.join();
+  done = true;
+  sweeper.join();
+  EXPECT_EQ(made, 8 * 40);
+  EXPECT_TRUE(os::list_dir(os::join(root_, "data/containers")).empty());
+  EXPECT_TRUE(os::list_dir(os::join(root_, "data/names")).empty());
 }
 
 TEST_F(ContainersTest, ARemovalThatDiedIsFinishedWithItsName) {

@@ -21,6 +21,9 @@
 namespace proa::engine {
 namespace {
 
+// Shared: a folder is being made or goes, and has no lock. Exclusive: such folders are looked for.
+constexpr const char* kSweepLock = "sweep.lock";
+
 bool is_container_id(std::string_view text) { return text.size() == 64 && is_hex(text); }
 
 std::string link_target(std::string_view id) { return "../containers/" + std::string(id); }
@@ -37,16 +40,6 @@ std::optional<std::string> named_id(const os::Path& link) {
   return std::nullopt;
 }
 
-// nullopt: it is held, or the folder was just removed.
-std::optional<LiveLock> take_lock_of(int folder) {
-  try {
-    return LiveLock::try_take(folder);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::NotFound) throw;
-    return std::nullopt;
-  }
-}
-
 // The images of a container may be collected again.
 void drop_uses(const os::Path& data, const Container& container) {
   auto store = store::Store::try_open(data);
@@ -57,15 +50,6 @@ void drop_uses(const os::Path& data, const Container& container) {
     for (std::size_t i = 0; i < mounts; ++i) store::remove_use(*store, mount_use(container.id(), i));
   } catch (const Error& error) {
     log::debug(error.what());  // no record, no mounts
-  }
-}
-
-// Empty when the record was not written yet, or cannot be read.
-std::string name_in_record(const Container& container) {
-  try {
-    return container.record().name;
-  } catch (const Error&) {
-    return {};
   }
 }
 
@@ -124,15 +108,13 @@ std::pair<Container, LiveLock> Containers::stage(const std::string& id) const {
   os::store_call::make_dir_if_absent(containers_, AT_FDCWD);
   os::store_call::make_dir_if_absent(names_, AT_FDCWD);
   const os::Path path = os::join(containers_, "." + id);
-  // Between the making of the folder and its lock, another command may take it for a leftover and sweep it away.
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    os::store_call::make_dir_if_absent(path, AT_FDCWD);
-    auto fd = os::try_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (!fd) continue;
-    auto lock = take_lock_of(fd->get());
-    if (lock && os::exists("lock", fd->get())) return {Container(id, path, std::move(*fd)), std::move(*lock)};
-  }
-  throw Error(ErrorCode::InUse, "cannot make a folder for the container: others remove it again and again");
+  // Between the making of the folder and its lock, it looks like a leftover.
+  const auto guard = os::FileLock::acquire(os::join(paths_.data, kSweepLock), os::FileLock::Mode::Shared);
+  os::store_call::make_dir(path, AT_FDCWD);
+  auto fd = os::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  auto lock = LiveLock::try_take(fd.get());
+  if (!lock) throw Error(ErrorCode::InUse, fmt::format("the new folder of container {} is held by others", id));
+  return {Container(id, path, std::move(fd)), std::move(*lock)};
 }
 
 void Containers::claim(const std::string& name, const std::string& id) const {
@@ -148,9 +130,7 @@ void Containers::claim(const std::string& name, const std::string& id) const {
     // would take the link that the first just made.
     const auto lock = os::FileLock::acquire(os::join(paths_.data, "names.lock"), os::FileLock::Mode::Exclusive);
     const auto holder = named_id(link);
-    const bool held =
-        holder && (os::exists(os::join(containers_, *holder)) || os::exists(os::join(containers_, "." + *holder)));
-    if (held) {
+    if (holder && has_folder(*holder)) {
       throw Error(ErrorCode::AlreadyExists,
                   fmt::format("the name \"{}\" is in use by container {}", name, holder->substr(0, 12)),
                   "remove that container (`proa rm`), choose another name, or use --replace");
@@ -160,14 +140,24 @@ void Containers::claim(const std::string& name, const std::string& id) const {
   throw Error(ErrorCode::InUse, fmt::format("the name \"{}\" is being claimed by others", name));
 }
 
-void Containers::publish(Container& container, const ContainerRecord& record) const {
-  claim(record.name, container.id());
+bool Containers::leads_nowhere(const std::string& name) const {
+  const os::Path link = os::join(names_, name);
+  const auto id = named_id(link);
+  return !(id && has_folder(*id)) && os::try_stat(link);  // a removal takes the name before the folder
+}
+
+// In this order: a new container goes from hidden to visible between the two questions.
+bool Containers::has_folder(const std::string& id) const {
+  return os::exists(os::join(containers_, "." + id)) || os::exists(os::join(containers_, id));
+}
+
+void Containers::publish(Container& container) const {
   const os::Path visible = os::join(containers_, container.id());
   os::store_call::rename(container.path(), AT_FDCWD, visible, AT_FDCWD);
   container.path_ = visible;
 }
 
-std::string Containers::invent_name() const {
+std::string Containers::claim_new_name(const std::string& id) const {
   static constexpr std::array kFirst = {"amber", "brave", "brisk",  "calm",  "clear", "eager", "early", "fair",
                                         "fleet", "fresh", "gentle", "keen",  "light", "lucid", "merry", "quiet",
                                         "rapid", "ready", "sharp",  "sunny", "swift", "tidy",  "vivid", "warm"};
@@ -178,7 +168,12 @@ std::string Containers::invent_name() const {
     const std::uint64_t number = random_u64();
     std::string name = fmt::format("{}_{}", kFirst[number % kFirst.size()], kSecond[(number >> 16) % kSecond.size()]);
     if (attempt > 2) name += fmt::format("_{}", (number >> 32) % 100000);
-    if (!os::exists(os::join(names_, name))) return name;
+    try {
+      os::store_call::symlink(link_target(id), os::join(names_, name), AT_FDCWD);
+      return name;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::AlreadyExists) throw;
+    }
   }
 }
 
@@ -203,12 +198,35 @@ void Containers::hide(Container& container, const std::string& name) const {
 
 void Containers::erase(const Container& container) const {
   os::remove_tree(run_dir(container.id()));
-  remove_foreign_tree(container.path());
+  // The lock's file stays while there is anything: a sweep that made another one would step in between.
+  for (const auto& name : os::list_dir(container.path())) {
+    if (name != "lock") remove_foreign_tree(os::join(container.path(), name));
+  }
+  const auto guard = os::FileLock::acquire(os::join(paths_.data, kSweepLock), os::FileLock::Mode::Shared);
+  os::remove_tree(container.path());
 }
 
 void Containers::remove(Container& container, const std::string& name) const {
   hide(container, name);
   erase(container);
+}
+
+// By the links, since one that died early has no record. Empty: none leads to it.
+std::string Containers::name_of(std::string_view id) const {
+  for (auto& name : os::list_dir(names_)) {
+    if (named_id(os::join(names_, name)) == id) return std::move(name);
+  }
+  return {};
+}
+
+std::optional<LiveLock> Containers::take_leftover(int folder) const {
+  const auto guard = os::FileLock::acquire(os::join(paths_.data, kSweepLock), os::FileLock::Mode::Exclusive);
+  try {
+    return LiveLock::try_take(folder);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::NotFound) throw;
+    return std::nullopt;
+  }
 }
 
 void Containers::sweep() const {
@@ -218,11 +236,11 @@ void Containers::sweep() const {
     os::Path path = os::join(containers_, name);
     auto fd = os::try_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (!fd) continue;
-    const auto lock = take_lock_of(fd->get());
+    const auto lock = take_leftover(fd->get());
     if (!lock) continue;
     Container leftover(name.substr(1), std::move(path), std::move(*fd));
     log::debug("removing what is left of container " + leftover.id());
-    hide(leftover, name_in_record(leftover));
+    hide(leftover, name_of(leftover.id()));
     erase(leftover);
   }
 }

@@ -87,10 +87,12 @@ class Containers {
 
   // A new folder that no listing shows yet, and its lock.
   std::pair<Container, LiveLock> stage(const std::string& id) const;
-  // Claims the name and makes the container visible. AlreadyExists when the name is taken.
-  void publish(Container& container, const ContainerRecord& record) const;
-  // Gives a free two-word name.
-  std::string invent_name() const;
+  // Takes the name for a staged container; AlreadyExists when another one has it. It ends with remove() and sweep().
+  void claim(const std::string& name, const std::string& id) const;
+  // The same with a free two-word name, which it gives.
+  std::string claim_new_name(const std::string& id) const;
+  // Makes a container that was staged visible.
+  void publish(Container& container) const;
   void rename(const Container& container, ContainerRecord record, const std::string& new_name) const;
   // Takes name, use of the image and visibility; then deletes. The caller holds the lock. What cannot be deleted as
   // this user (files of subordinate ids) is deleted inside the user namespace.
@@ -100,13 +102,18 @@ class Containers {
 
   // Leftovers of creations and removals that died. Cheap when there are none.
   void sweep() const;
+  // The lock of a hidden folder; nullopt when somebody works on it, or it was just removed.
+  std::optional<LiveLock> take_leftover(int folder) const;
+  // A name that a creation or removal left when it died.
+  bool leads_nowhere(const std::string& name) const;
 
   os::Path run_dir(std::string_view id) const;  // sockets; made by the monitor
   os::UniqueFd open_run_dir(std::string_view id) const;
 
  private:
   std::optional<Container> open(const std::string& id) const;
-  void claim(const std::string& name, const std::string& id) const;
+  bool has_folder(const std::string& id) const;
+  std::string name_of(std::string_view id) const;
 
   config::Paths paths_;
   os::Path containers_, names_;

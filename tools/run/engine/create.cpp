@@ -46,7 +46,12 @@ ContainerRecord make_record(const Containers& containers, const RunOptions& opti
                             const store::StoredImage& image) {
   ContainerRecord record;
   record.id = id;
-  record.name = options.name ? *options.name : containers.invent_name();
+  record.name = options.name.value_or("");
+  if (options.name) {
+    containers.claim(record.name, id);
+  } else {
+    record.name = containers.claim_new_name(id);
+  }
   record.image = image_title(options.words.front(), image);
   record.image_id = image.id.str();
   if (image.top_layer) record.top_layer = image.top_layer->str();
@@ -82,13 +87,12 @@ void note_request(const RunOptions& options, ContainerRecord& record) {
 }
 
 // What was begun is taken away again when something throws before the monitor has it.
-void undo(const Containers& containers, const std::string& id, const ContainerRecord& record) noexcept {
+void undo(const Containers& containers, Container& container, const ContainerRecord& record) noexcept {
   try {
     if (auto store = store::Store::try_open(containers.paths().data)) {
-      store::remove_use(*store, id);
-      for (std::size_t i = 0; i < record.prepared.size(); ++i) store::remove_use(*store, mount_use(id, i));
+      for (std::size_t i = 0; i < record.prepared.size(); ++i) store::remove_use(*store, mount_use(container.id(), i));
     }
-    os::remove_tree(os::join(os::join(containers.paths().data, "containers"), "." + id));
+    containers.remove(container, record.name);
     remove_volumes(containers, record);
   } catch (const std::exception&) {
     // The next command sweeps it.
@@ -102,8 +106,9 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   if (options.name) spec::check_object_name("container", *options.name);
   containers.sweep();
   ContainerRecord record;
-  auto [container, lock] = containers.stage(id);
-  Defer cleanup([&] { undo(containers, id, record); });
+  auto staged = containers.stage(id);
+  Container& container = staged.first;
+  Defer cleanup([&] { undo(containers, container, record); });
   ImageChoice image = choose_image(containers, options, id);
   record = make_record(containers, options, id, image.image);
   record.user = options.user.value_or(image.config.user);
@@ -144,7 +149,7 @@ monitor::MonitorPlan plan_container(const Containers& containers, const RunOptio
   container.write_record(record);
   const pid_t joined = resolve_joins(containers, record).monitor;
 
-  monitor::MonitorPlan plan{containers, std::move(container), std::move(lock), std::move(record)};
+  monitor::MonitorPlan plan{containers, std::move(container), std::move(staged.second), std::move(record)};
   cleanup.dismiss();
   plan.user_namespace_of = joined;
   plan.lowers = std::move(image.lowers);

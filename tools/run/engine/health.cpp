@@ -39,11 +39,7 @@ void check_names(const Containers& containers, bool repair, ContainerCheck& repo
   const os::Path folder = os::join(containers.paths().data, "names");
   if (!os::exists(folder)) return;
   for (const auto& name : os::list_dir(folder)) {
-    if (os::try_stat(os::join(folder, name), AT_FDCWD, 0)) continue;
-    // Its container may be on its way: then the folder is there under its hidden name.
-    const std::string target = os::read_link(os::join(folder, name));
-    const std::string id = target.substr(target.rfind('/') + 1);
-    if (os::exists(os::join(os::join(containers.paths().data, "containers"), "." + id))) continue;
+    if (!containers.leads_nowhere(name)) continue;
     if (repair) os::store_call::unlink(os::join(folder, name), AT_FDCWD);
     report.lines.push_back(fmt::format("name {}: leads nowhere{}", name, repair ? "; removed" : ""));
   }
@@ -55,7 +51,7 @@ void check_leftovers(const Containers& containers, bool repair, ContainerCheck& 
   for (const auto& name : os::list_dir(folder)) {
     if (!name.starts_with('.')) continue;
     const auto fd = os::try_open(os::join(folder, name), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (!fd || LiveLock::held(fd->get())) continue;
+    if (!fd || !containers.take_leftover(fd->get())) continue;
     report.lines.push_back(fmt::format("container {}: left half-made or half-removed{}", name.substr(1, 12),
                                        repair ? "; removed" : "; the next command removes it"));
   }

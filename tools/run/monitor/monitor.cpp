@@ -111,15 +111,13 @@ bool Monitor::bring_up() {
 
   os::UniqueFd root = mount_root(plan_, ids_);
   const bool is_new = plan_.spec.has_value();
-  published_ = !is_new;
   oci::RuntimeSpec spec = is_new ? make_spec(plan_, ids_, root.get(), note) : read_bundle(plan_);
   if (is_new) {
     write_bundle(plan_, spec);
     // A client that was killed wants nothing any more; its container must not turn up after others have looked.
     pollfd client{first_client_->socket.get(), 0, 0};
     if (::poll(&client, 1, 0) > 0) throw Error(ErrorCode::Cancelled, "the client is gone");
-    plan_.containers.publish(plan_.container, plan_.record);
-    published_ = true;
+    plan_.containers.publish(plan_.container);
     note_event("create");
   }
   if (plan_.start) {
@@ -199,7 +197,7 @@ void Monitor::fail(const std::exception& error) {
     // mended. One that was there before stays, and tells of the failure.
     const bool is_new = plan_.spec.has_value();
     if (is_new || plan_.record.auto_remove) {
-      plan_.containers.remove(plan_.container, published_ ? plan_.record.name : "");  // else it may be another's
+      plan_.containers.remove(plan_.container, plan_.record.name);
       engine::remove_volumes(plan_.containers, plan_.record);
     } else {
       last_exit_.exit_code = failure.exit_code;

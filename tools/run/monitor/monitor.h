@@ -60,7 +60,7 @@ class Monitor {
   std::optional<HealthTimer> health_;
   std::optional<os::EventLoop::TimerId> end_timer_;  // --timeout
   engine::ExitRecord last_exit_;
-  bool published_ = false, stopping_ = false, finished_ = false;
+  bool stopping_ = false, finished_ = false;
   bool restart_wanted_ = false;  // by a health check
   int restarts_ = 0;
   std::optional<os::EventLoop::TimerId> restart_timer_;
