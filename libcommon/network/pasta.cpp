@@ -39,6 +39,14 @@ std::string last_line(int fd) {
   return last;
 }
 
+// pasta goes on when it could bind some of the ports only.
+void refuse_taken(const std::vector<spec::PortMapping>& ports) {
+  if (const auto taken = taken_ports(ports); !taken.empty()) {
+    throw Error(ErrorCode::Unavailable, "cannot publish port " + join(taken, ", "),
+                "choose another host port, or leave it out for a free one (-p PORT)");
+  }
+}
+
 // What the new process does before it is pasta. A FIFO, opened for both ends: pasta's open(2) of its pid file does not
 // wait, and its write wakes us.
 int become_pasta(const std::string& program, const PastaRequest& request, const std::string& folder, int netns_fd,
@@ -155,6 +163,7 @@ Pasta Pasta::start(PastaRequest request, Start& how) {
   request.netns = folder + "/netns";
   request.ready_file = folder + "/ready";
   (void)pasta_arguments(request);  // throws here rather than in the child
+  refuse_taken(request.ports);
 
   int errors[2];
   if (::pipe2(errors, O_CLOEXEC) < 0) throw system_error("pipe2");
@@ -196,10 +205,7 @@ void Pasta::wait_ready() {
     return;
   }
   if (count == 0) throw Error(ErrorCode::Unavailable, "pasta did not set up the network in time");
-  if (const auto taken = taken_ports(ports_); !taken.empty()) {
-    throw Error(ErrorCode::Unavailable, "cannot publish port " + join(taken, ", "),
-                "choose another host port, or leave it out for a free one (-p PORT)");
-  }
+  refuse_taken(ports_);
   const std::string words = last_line(errors_.get());
   const bool no_tun = words.find("tun socket") != std::string::npos;
   throw Error(

@@ -51,6 +51,7 @@ int try_bind(const std::string& protocol, const std::string& host_ip, std::uint1
   os::UniqueFd socket(::socket(address.family, type | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return errno;
   const int one = 1;
+  if (address.family == AF_INET6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
   if (type == SOCK_STREAM) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address.storage), address.size) < 0) return errno;
   // Two sockets with SO_REUSEADDR may be bound to one port as long as none listens.
@@ -114,7 +115,12 @@ bool is_port_free(const std::string& protocol, const std::string& host_ip, std::
 std::vector<std::string> taken_ports(const std::vector<spec::PortMapping>& mappings) {
   std::vector<std::string> taken;
   for (const auto& mapping : mappings) {
-    const int error = try_bind(mapping.protocol, mapping.host_ip, mapping.host_ports.first, nullptr);
+    int error = try_bind(mapping.protocol, mapping.host_ip, mapping.host_ports.first, nullptr);
+    if (error == 0 && mapping.host_ip.empty()) {
+      // All addresses are IPv6's too, where there is IPv6.
+      error = try_bind(mapping.protocol, "::", mapping.host_ports.first, nullptr);
+      if (error == EAFNOSUPPORT || error == EADDRNOTAVAIL) error = 0;
+    }
     if (error == 0) continue;
     const std::string where = mapping.host_ip.empty() ? "" : mapping.host_ip + ":";
     taken.push_back(fmt::format("{}{}/{}: {}", where, mapping.host_ports.first, mapping.protocol, errno_text(error)));
