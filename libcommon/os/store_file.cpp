@@ -128,6 +128,13 @@ StoreFile StoreFile::append(const Path& path, int at) {
   return StoreFile(open(path, O_WRONLY | O_APPEND | O_NOFOLLOW, 0, at), path);
 }
 
+std::optional<StoreFile> StoreFile::overwrite(const Path& path, int at) {
+  fail_if_struck("open", path);
+  auto fd = try_open(path, O_WRONLY | O_NOFOLLOW, 0, at);
+  if (!fd) return std::nullopt;
+  return StoreFile(std::move(*fd), path);
+}
+
 void StoreFile::write(std::span<const std::byte> data) {
   fail_if_struck("write", name_);
   write_all(fd_.get(), data, name_);

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,8 @@ class StoreFile {
   static StoreFile create(const Path& path, int at, mode_t mode = 0600);
   // An existing file, to be continued at its end.
   static StoreFile append(const Path& path, int at);
+  // An existing file, to be written over from its beginning; nullopt: there is none.
+  static std::optional<StoreFile> overwrite(const Path& path, int at);
 
   void write(std::span<const std::byte> data);
   void write(std::string_view text);

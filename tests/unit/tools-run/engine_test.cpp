@@ -165,6 +165,18 @@ TEST_F(ContainersTest, StatusFollowsTheRecordsAndTheLock) {
   EXPECT_EQ(look_at(container).exit->exit_code, 3);
 }
 
+TEST_F(ContainersTest, AnExitTakesTheRoomThatWasKeptForIt) {
+  const Container container = make('a', "web");
+  container.reserve_exit();
+  EXPECT_FALSE(container.exit());
+  EXPECT_EQ(os::stat(container.file(".exit.json")).st_size, 4096);
+  container.write_exit({3, "", "2026-11-23T08:00:01Z", false, ""});
+  EXPECT_EQ(container.exit()->exit_code, 3);
+  EXPECT_FALSE(os::exists(container.file(".exit.json")));
+  container.write_exit({4, "", "2026-11-23T08:00:02Z", false, ""});  // none was kept
+  EXPECT_EQ(container.exit()->exit_code, 4);
+}
+
 TEST_F(ContainersTest, ARecordThatCannotBeReadIsShownAsDamaged) {
   const Container container = make('a', "web");
   for (const char* text : {"", "{", "[]", "{\"version\":99}", "{\"version\":1}"}) {

@@ -13,6 +13,8 @@ namespace proa::engine {
 namespace {
 
 constexpr std::uint64_t kMaxRecord = 1 << 20;
+constexpr const char* kReserved = ".exit.json";
+constexpr std::size_t kReservedSize = 4096;  // a block of most file systems
 
 std::optional<std::string> read_record_file(int dir, const char* name) {
   auto fd = os::try_open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0, dir);
@@ -106,7 +108,20 @@ void Container::replace_file(const char* name, const std::string& text) const {
 
 void Container::write_record(const ContainerRecord& record) const { replace_file("record.json", record.encode()); }
 void Container::write_state(const RunState& state) const { replace_file("state.json", state.encode()); }
-void Container::write_exit(const ExitRecord& exit) const { replace_file("exit.json", exit.encode()); }
+
+void Container::reserve_exit() const {
+  os::store_call::unlink(kReserved, fd());
+  os::StoreFile::create(kReserved, fd()).write(std::string(kReservedSize, ' '));
+}
+
+void Container::write_exit(const ExitRecord& exit) const {
+  auto file = os::StoreFile::overwrite(kReserved, fd());
+  if (!file) return replace_file("exit.json", exit.encode());
+  const std::string text = exit.encode();
+  file->write(text);
+  file->truncate(text.size());
+  os::store_call::rename(kReserved, fd(), "exit.json", fd());
+}
 
 void Container::write_health(const HealthState& health) const { replace_file("health.json", health.encode()); }
 

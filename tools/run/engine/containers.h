@@ -46,6 +46,8 @@ class Container {
 
   void write_record(const ContainerRecord& record) const;
   void write_state(const RunState& state) const;
+  // At the start: room for the exit's record, so that a full disk does not take the exit code.
+  void reserve_exit() const;
   void write_exit(const ExitRecord& exit) const;
   void write_health(const HealthState& health) const;
   void clear_run() const;  // forgets state and exit before a start

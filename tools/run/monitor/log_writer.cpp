@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "libcommon/base/time.h"
 
@@ -72,8 +75,23 @@ std::size_t LogWriter::part_for_file(std::string_view text) const {
   return at;
 }
 
+bool LogWriter::has_room() {
+  if (!full_ && unchecked_ < kCheckEvery) return true;
+  unchecked_ = 0;
+  struct statvfs system {};
+  if (::fstatvfs(fd_.get(), &system) < 0) return true;
+  const std::uint64_t size = std::uint64_t{system.f_blocks} * system.f_frsize;
+  const std::uint64_t wanted = std::min<std::uint64_t>(16 << 20, size / 20);
+  const bool full = std::uint64_t{system.f_bavail} * system.f_frsize < wanted;
+  if (full && !full_) {
+    append(format_log(format_rfc3339(now()), "stderr", "proa: the disk is nearly full: output is not logged\n"));
+  }
+  full_ = full;
+  return !full;
+}
+
 void LogWriter::write(std::string_view stream, std::string_view data) {
-  if (!fd_.valid()) return;
+  if (!fd_.valid() || !has_room()) return;
   const std::string text = format_log(format_rfc3339(now()), stream, data);
   // One append for each file keeps lines of one read together; what a full disk refuses is lost, the container goes on.
   for (std::string_view rest = text; !rest.empty();) {
@@ -90,6 +108,7 @@ bool LogWriter::append(std::string_view part) {
     if (written <= 0) return false;
     part.remove_prefix(static_cast<std::size_t>(written));
     size_ += written;
+    unchecked_ += written;
   }
   return true;
 }

@@ -149,6 +149,7 @@ void Monitor::begin_run(const oci::RuntimeSpec& spec, os::UniqueFd root_mount) {
   engine::RunState state = run_->state();
   state.restarts = restarts_;
   plan_.container.write_state(state);
+  if (!plan_.record.auto_remove) plan_.container.reserve_exit();
   if (!plan_.record.pid_file.empty()) {
     const auto file = os::open(plan_.record.pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     os::write_all(file.get(), std::to_string(run_->pid()), plan_.record.pid_file);
