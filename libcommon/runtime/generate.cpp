@@ -37,8 +37,12 @@ os::CapSet parse_capabilities(const std::vector<std::string>& names, os::CapSet 
   return set & known;
 }
 
-os::CapSet effective_set(const ContainerSpec& spec, const HostFacts& facts) {
+os::CapSet effective_set(const ContainerSpec& spec, const HostFacts& facts, std::vector<std::string>& notes) {
   os::CapSet add = parse_capabilities(spec.cap_add, facts.capabilities, "--cap-add");
+  for (const auto& name : spec.cap_add) {
+    if (to_lower(name) == "all" || (parse_capabilities({name}, facts.capabilities, "--cap-add") != 0)) continue;
+    notes.push_back(fmt::format("--cap-add {} gives nothing: proa was started without that capability", name));
+  }
   os::CapSet drop = parse_capabilities(spec.cap_drop, facts.capabilities, "--cap-drop");
   bool drop_all =
       std::any_of(spec.cap_drop.begin(), spec.cap_drop.end(), [](const auto& n) { return to_lower(n) == "all"; });
@@ -388,7 +392,7 @@ Generated generate(const ContainerSpec& wanted, const HostFacts& facts) {
   process.oom_score_adj = spec.oom_score_adj;
   bool emulated = add_user(out, spec, facts);
   process.user.umask = spec.umask;
-  os::CapSet caps = effective_set(spec, facts);
+  os::CapSet caps = effective_set(spec, facts, out.notes);
   add_capabilities(process, spec, caps, emulated);
   add_namespaces(result, spec);
   add_system_mounts(result, spec, facts);

@@ -23,7 +23,7 @@ struct HostFacts {
   std::uint64_t mapped_ids = 4294967295;  // ids from 0 on that exist where the container starts
   bool cgroup_v2 = false;
   std::vector<std::string> cgroup_controllers;  // delegated to us
-  os::CapSet capabilities = 0;                  // known to the kernel
+  os::CapSet capabilities = 0;                  // that can be given: root may have lost some, in a CI job
   bool apparmor = false, selinux = false;
   bool mqueue = true;         // the host has /dev/mqueue
   std::string terminal_type;  // the client's TERM

@@ -59,7 +59,7 @@ HostFacts gather_host_facts(const ContainerSpec& spec, const os::UserNamespacePl
   facts.in_user_namespace = plan.mode != os::IdMode::Root || os::in_user_namespace();
   facts.mapped_ids =
       plan.mode == os::IdMode::Root ? 4294967295U : std::min(os::id_map_size(plan.uids), os::id_map_size(plan.gids));
-  facts.capabilities = os::all_capabilities();
+  facts.capabilities = os::effective_capabilities();
   const auto& r = spec.resources;
   bool limits = r.memory_limit || r.memory_reservation || r.memory_swap || r.cpu_shares || r.cpu_quota ||
                 r.cpu_period || r.cpu_idle || !r.cpus.empty() || !r.mems.empty() || r.pids_limit || r.block_io_weight ||

@@ -1,7 +1,8 @@
 // ContainerSpec to config.json. The golden files are rewritten by PROA_UPDATE_GOLDEN=1.
 #include "libcommon/runtime/generate.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <linux/capability.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -13,6 +14,12 @@
 
 namespace proa::runtime {
 namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
 
 std::string slurp(const std::string& path) {
   std::ifstream file(path);
@@ -55,6 +62,23 @@ oci::RuntimeSpec make(const ContainerSpec& spec, os::IdMode mode = os::IdMode::F
 
 TEST(Generate, GoldenFull) { expect_golden("full", make(plain())); }
 TEST(Generate, GoldenRoot) { expect_golden("root", make(plain(), os::IdMode::Root)); }
+
+// Root of a CI job's container, say.
+TEST(Generate, CapabilitiesThatRootLostAreNotGiven) {
+  HostFacts poor = facts(os::IdMode::Root);
+  poor.capabilities &= ~(os::cap_bit(CAP_SYS_MODULE) | os::cap_bit(CAP_CHOWN));
+  auto spec = plain();
+  spec.cap_add = {"SYS_MODULE", "net_raw"};
+  const Generated some = generate(spec, poor);
+  EXPECT_THAT(some.spec.process->capabilities->bounding,
+              AllOf(Contains("CAP_NET_RAW"), Not(Contains("CAP_SYS_MODULE")), Not(Contains("CAP_CHOWN"))));
+  EXPECT_THAT(some.notes, ElementsAre(HasSubstr("--cap-add SYS_MODULE gives nothing")));
+  spec.cap_add = {};
+  spec.privileged = true;
+  const Generated all = generate(spec, poor);
+  EXPECT_THAT(all.spec.process->capabilities->bounding, AllOf(Contains("CAP_SYS_ADMIN"), Not(Contains("CAP_CHOWN"))));
+  EXPECT_THAT(all.notes, ElementsAre());
+}
 
 TEST(Generate, GoldenManyOptions) {
   auto spec = plain();
