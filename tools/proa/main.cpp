@@ -12,6 +12,7 @@
 #include "libcommon/cli/command.h"
 #include "libcommon/os/file.h"
 #include "libcommon/os/process.h"
+#include "tools/proa/global_flags.h"
 #include "tools/proa/verbs.h"
 
 namespace proa::front {
@@ -51,22 +52,34 @@ std::string find_tool(const std::string& name) {
   throw system_error("start " + program);
 }
 
+[[noreturn]] void unknown_verb(const std::string& verb) {
+  if (const char* reason = absence(verb)) {
+    throw Error(ErrorCode::Unsupported, fmt::format("proa has no '{}'", verb), reason);
+  }
+  std::vector<std::string> names;
+  for (const auto& known : verbs()) names.emplace_back(known.name);
+  auto near = nearest(verb, names);
+  throw Error(ErrorCode::InvalidArgument, fmt::format("unknown command '{}' for 'proa'", escape_control(verb)),
+              near ? fmt::format("did you mean `proa {}`?", *near) : "`proa --help` lists the commands");
+}
+
 int run(const std::vector<std::string>& words) {
-  if (auto target = route(words)) become(*target);
-  std::size_t at = verb_index(words);
-  for (std::size_t i = 0; i < at; ++i) {
-    if (words[i] == "--help" || words[i] == "-h") return help();
-    if (words[i] == "--version" || words[i] == "-v") {
+  const GlobalFlags flags = take_global_flags(words);
+  for (const auto& flag : flags.kept) {
+    if (flag == "--help" || flag == "-h") return help();
+    if (flag == "--version" || flag == "-v") {
       fmt::print("proa version {}\n", PROA_VERSION);
       return 0;
     }
   }
-  if (at == words.size() || words[at] == "help") return help();
-  std::vector<std::string> names;
-  for (const auto& verb : verbs()) names.emplace_back(verb.name);
-  auto near = nearest(words[at], names);
-  throw Error(ErrorCode::InvalidArgument, fmt::format("unknown command '{}' for 'proa'", escape_control(words[at])),
-              near ? fmt::format("did you mean `proa {}`?", *near) : "`proa --help` lists the commands");
+  std::vector<std::string> rest(words.begin() + static_cast<std::ptrdiff_t>(flags.verb), words.end());
+  if (rest.empty() || rest == std::vector<std::string>{"help"}) return help();
+  if (rest[0] == "help") {  // `help image ls` is `image ls --help`
+    rest.erase(rest.begin());
+    rest.emplace_back("--help");
+  }
+  if (auto target = route(flags, rest)) become(*target);
+  unknown_verb(rest[0]);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "tools/proa/verbs.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace proa::front {
 namespace {
@@ -14,12 +14,6 @@ const Verb* find(std::string_view name) {
     if (verb.name == name) return &verb;
   }
   return nullptr;
-}
-
-// Global flags with a value in the next word: ours, and those of docker and podman that scripts put before the verb.
-bool takes_next_word(std::string_view flag) {
-  static constexpr std::string_view flags[] = {"--log-level", "-l", "--root", "--runroot"};
-  return std::find(std::begin(flags), std::end(flags), flag) != std::end(flags);
 }
 
 // A group whose verbs belong to several tools: {group, verb inside} -> {tool, words that replace both}.
@@ -113,27 +107,60 @@ const std::vector<Verb>& verbs() {
   return table;
 }
 
-std::size_t verb_index(const std::vector<std::string>& words) {
-  std::size_t at = 0;
-  while (at < words.size() && words[at].starts_with('-')) at += takes_next_word(words[at]) ? 2 : 1;
-  return std::min(at, words.size());
+const char* absence(std::string_view verb) {
+  static constexpr const char* kNoEngine = "it belongs to an engine that runs all the time, which proa is not";
+  static constexpr const char* kNoPods = "pods and what is made of them are not supported yet";
+  static constexpr const char* kNoMachine = "there is no machine and no remote to manage: proa works here, as you";
+  static constexpr std::pair<std::string_view, const char*> table[] = {
+      {"swarm", kNoEngine},
+      {"service", kNoEngine},
+      {"stack", kNoEngine},
+      {"node", kNoEngine},
+      {"config", kNoEngine},
+      {"plugin", kNoEngine},
+      {"context", kNoMachine},
+      {"machine", kNoMachine},
+      {"farm", kNoMachine},
+      {"pod", kNoPods},
+      {"kube", kNoPods},
+      {"play", kNoPods},
+      {"generate", kNoPods},
+      {"quadlet", kNoPods},
+      {"auto-update", "nothing starts containers by itself: `proa pull`, then `proa run --replace`"},
+      {"buildx", "there is one builder, proa itself: `buildx build`, `prune` and `version` are its verbs"},
+      {"builder", "`builder build` and `builder prune` are its verbs"},
+      {"compose", "compose is a program of its own, and wants an engine's socket"},
+      {"trust", "docker's notary is not supported: `proa image trust` says whose images are taken"},
+      {"checkpoint", "processes cannot be written to disk and resumed"},
+      {"artifact", "artifacts are copied (`proa copy`), not kept in the store"},
+  };
+  for (const auto& [name, reason] : table) {
+    if (name == verb) return reason;
+  }
+  return nullptr;
 }
 
-std::optional<Route> route(const std::vector<std::string>& words) {
-  std::size_t at = verb_index(words);
-  if (at == words.size()) return std::nullopt;
-  auto from = [&](std::size_t index) { return words.begin() + static_cast<std::ptrdiff_t>(index); };
-
+std::optional<Route> route(const GlobalFlags& flags, const std::vector<std::string>& words) {
+  if (words.empty()) return std::nullopt;
+  Route result{{}, flags.kept};
+  auto& arguments = result.arguments;
   for (const auto& entry : group_verbs()) {
-    if (entry.group != words[at] || at + 1 >= words.size() || entry.verb != words[at + 1]) continue;
-    Route result{std::string(entry.tool), {words.begin(), from(at)}};
-    result.arguments.insert(result.arguments.end(), entry.words.begin(), entry.words.end());
-    result.arguments.insert(result.arguments.end(), from(at + 2), words.end());
+    if (entry.group != words[0] || words.size() < 2 || entry.verb != words[1]) continue;
+    result.tool = entry.tool;
+    arguments.insert(arguments.end(), entry.words.begin(), entry.words.end());
+    arguments.insert(arguments.end(), words.begin() + 2, words.end());
     return result;
   }
-  const Verb* verb = find(words[at]);
+  const Verb* verb = find(words[0]);
   if (verb == nullptr) return std::nullopt;
-  return Route{std::string(verb->tool), words};
+  result.tool = verb->tool;
+  arguments.push_back(words[0]);
+  // podman's --runtime is of all verbs, ours of those that make containers.
+  if (flags.runtime && (words[0] == "run" || words[0] == "create")) {
+    arguments.insert(arguments.end(), {"--runtime", *flags.runtime});
+  }
+  arguments.insert(arguments.end(), words.begin() + 1, words.end());
+  return result;
 }
 
 }  // namespace proa::front

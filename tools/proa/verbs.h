@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/proa/global_flags.h"
+
 namespace proa::front {
 
 struct Verb {
@@ -21,12 +23,12 @@ struct Route {
   std::vector<std::string> arguments;
 };
 
-// From the words after `proa` to the tool and its words. Global flags stay in front of the verb. Docker's groups are
+// From the verb and the words behind it to the tool and its words; `flags` go in front of the verb. Docker's groups are
 // mapped where another tool owns the verb inside ("image build", "buildx build", "builder prune"). nullopt: no tool
 // owns this verb.
-std::optional<Route> route(const std::vector<std::string>& words);
+std::optional<Route> route(const GlobalFlags& flags, const std::vector<std::string>& words);
 
-// Index of the verb among `words`, after global flags and their values; words.size() when there is none.
-std::size_t verb_index(const std::vector<std::string>& words);
+// Why a verb of docker or podman is not here; nullptr: nobody has it.
+const char* absence(std::string_view verb);
 
 }  // namespace proa::front
