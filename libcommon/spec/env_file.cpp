@@ -58,7 +58,10 @@ std::optional<std::string> lookup_process_environment(std::string_view name) {
 
 std::string parse_env(std::string_view text, const Lookup& lookup) {
   auto parts = cut(text, "=");
-  if (text.empty() || (parts && parts->first.empty()) || text.find('\0') != std::string_view::npos) {
+  if (text.empty() || (parts && parts->first.empty())) {
+    refuse_environment("an environment variable has no name: expected NAME=VALUE, or NAME to take the value from here");
+  }
+  if (text.find('\0') != std::string_view::npos) {
     refuse_environment(fmt::format("invalid environment variable \"{}\"", shown_name(text)));
   }
   if (parts) return std::string(text);

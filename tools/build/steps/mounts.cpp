@@ -63,6 +63,11 @@ void Secrets::add_secret(const std::string& text) {
   if (source.path.empty() && source.variable.empty()) {
     (std::getenv(id.c_str()) != nullptr ? source.variable : source.path) = id;
   }
+  // Now, and not in the middle of the build.
+  if (source.variable.empty()) {
+    While checking{[&] { return fmt::format("secret {}", escape_control(id)); }};
+    os::stat(source.path, AT_FDCWD, 0);
+  }
   secrets[id] = std::move(source);
 }
 

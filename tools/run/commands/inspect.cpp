@@ -46,7 +46,8 @@ struct InspectOptions {
 }
 
 // Without --type: a container, else an image, a volume or a network.
-[[noreturn]] void inspect_other(const engine::Containers& containers, const InspectOptions& options) {
+// Returns when nothing has this name.
+void inspect_other(const engine::Containers& containers, const InspectOptions& options) {
   const std::string& name = options.names.front();
   const auto store = store::Store::try_open(containers.paths().data);
   bool image = false;
@@ -59,7 +60,7 @@ struct InspectOptions {
   if (!image && os::exists(os::join(containers.paths().data, "volumes/" + name)) && volumes.find(name)) {
     inspect_by_group(options, "volume");
   }
-  inspect_images(options);
+  if (image) inspect_images(options);
 }
 
 int inspect(cli::Context&, const InspectOptions& options) {
@@ -84,7 +85,7 @@ int inspect(cli::Context&, const InspectOptions& options) {
     }
     const bool other = options.type.empty() || options.type == "all";
     if (other && objects.empty() && result == 0) inspect_other(containers, options);
-    cli::report(Error(ErrorCode::NotFound, fmt::format("no such container: {}", name)));
+    cli::report(Error(ErrorCode::NotFound, fmt::format("no such {}: {}", other ? "object" : "container", name)));
     result = 125;
   }
   if (!objects.empty() || options.format.empty()) print(cli::format_inspect(options.format, objects));
