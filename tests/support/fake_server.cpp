@@ -30,15 +30,14 @@ struct FakeServer::Connection {
     buffer.append(bytes, static_cast<std::size_t>(count));
   }
   std::string line() {
-    while (buffer.find("\r\n") == std::string::npos) {
-      if (buffer.starts_with('\x16')) return {};  // the first byte of TLS
-      read_more();
-    }
+    while (buffer.find("\r\n") == std::string::npos && !is_tls()) read_more();
+    if (is_tls()) return {};  // though its random bytes may look like a line
     const auto end = buffer.find("\r\n");
     std::string result = buffer.substr(0, end);
     buffer.erase(0, end + 2);
     return result;
   }
+  bool is_tls() const { return buffer.starts_with('\x16'); }  // the first byte of a handshake
   std::string exactly(std::size_t size) {
     while (buffer.size() < size) {
       if (fault && fault->cut_upload_after && buffer.size() >= *fault->cut_upload_after) throw Cut{};
